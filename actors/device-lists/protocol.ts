@@ -1,0 +1,11 @@
+import type { Refusal } from '../../src/matrix/refusal.ts';
+import type { StreamOwnerProtocol } from '../../src/streams/message.ts';
+import type { Ask } from '../kit/protocol.ts';
+
+export type DeviceListsProtocol = StreamOwnerProtocol & {
+  /** Devices of a local user came, went or changed: one position each. */
+  'device-lists.record-changes': Ask<
+    { readonly userId: string; readonly deviceIds: readonly string[] },
+    { readonly kind: 'recorded'; readonly position: number } | Refusal
+  >;
+};

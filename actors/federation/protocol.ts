@@ -1,0 +1,23 @@
+import type { JsonObject } from '../../src/kit/json.ts';
+import type { StreamOwnerProtocol } from '../../src/streams/message.ts';
+import type { Tell } from '../kit/protocol.ts';
+
+/** Something for other servers. `key` makes a newer one replace an older one that was not sent yet. */
+export interface OutgoingEdu {
+  readonly type: string;
+  readonly content: JsonObject;
+  readonly key: string | null;
+}
+
+export type FederationProtocol = StreamOwnerProtocol & {
+  /** Queues an EDU for every other server in the room; a room without other servers costs nothing. */
+  'federation.queue-room-edu': Tell<{ readonly roomId: string; readonly edu: OutgoingEdu }>;
+  /** Queues an EDU for one server. */
+  'federation.queue-edu': Tell<{ readonly destination: string; readonly edu: OutgoingEdu }>;
+  /** Queues an event of ours for every other server that was in the room before or after it. */
+  'federation.queue-event': Tell<{
+    readonly roomId: string;
+    readonly eventId: string;
+    readonly position: number;
+  }>;
+};

@@ -1,0 +1,20 @@
+import type { Refusal } from '../../src/matrix/refusal.ts';
+import type { StreamOwnerProtocol } from '../../src/streams/message.ts';
+import type { Ask } from '../kit/protocol.ts';
+
+export type ReceiptType = 'm.read' | 'm.read.private';
+
+export type ReceiptsProtocol = StreamOwnerProtocol & {
+  /** Stores a user's receipt. The caller has checked membership; one that points backwards changes nothing. */
+  'receipts.set-receipt': Ask<
+    {
+      readonly roomId: string;
+      readonly userId: string;
+      readonly type: ReceiptType;
+      readonly eventId: string;
+      /** `main`, a thread's root event, or null for an unthreaded receipt. */
+      readonly threadId: string | null;
+    },
+    { readonly kind: 'stored'; readonly position: number } | Refusal
+  >;
+};

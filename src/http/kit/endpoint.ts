@@ -1,0 +1,128 @@
+import type { Static, TSchema } from 'typebox';
+import type { RateLimitClass } from '../../config/config.ts';
+import type { Json } from '../../kit/json.ts';
+import type { Logger } from '../../kit/logger.ts';
+import type { Refusal } from '../../matrix/refusal.ts';
+import type { Services } from './services.ts';
+
+export type HttpMethod = 'GET' | 'PUT' | 'POST' | 'DELETE' | 'PATCH';
+
+/** Who may call. `user`: an access token; `optional`: one may come along; `admin`: a server admin's; `none`: nobody is asked. */
+export type EndpointAuth = 'none' | 'optional' | 'user' | 'admin';
+
+/** Whoever holds the access token of a request. */
+export interface Caller {
+  readonly userId: string;
+  readonly deviceId: string;
+  readonly isAdmin: boolean;
+  readonly isGuest: boolean;
+  /** Hex SHA-256 of the access token. */
+  readonly tokenHash: string;
+}
+
+/** A parameter schema that is not given: the handler gets no such field. */
+type StaticOf<Schema> = Schema extends TSchema ? Static<Schema> : undefined;
+
+type CallerOf<Auth extends EndpointAuth> = Auth extends 'none'
+  ? null
+  : Auth extends 'optional'
+    ? Caller | null
+    : Caller;
+
+/** What a handler gets of a request: parsed, checked and typed. */
+export interface EndpointRequest<
+  Params extends TSchema | undefined,
+  QueryString extends TSchema | undefined,
+  Body extends TSchema | undefined,
+  Auth extends EndpointAuth,
+  Needs extends keyof Services,
+> {
+  readonly params: StaticOf<Params>;
+  readonly query: StaticOf<QueryString>;
+  readonly body: StaticOf<Body>;
+  readonly caller: CallerOf<Auth>;
+  /** Only what `needs` names. */
+  readonly services: Pick<Services, Needs>;
+  readonly log: Logger;
+  /** The peer's address, for rate limits and device lists. */
+  readonly remoteAddress: string;
+  readonly userAgent: string;
+  /** Aborted when the client has gone away. */
+  readonly aborted: AbortSignal;
+}
+
+/** An answer: JSON with status 200 unless said otherwise. */
+export interface Reply<Body = Json> {
+  readonly kind: 'reply';
+  readonly status: number;
+  readonly body: Body;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** A body that is JSON text already and is sent as it is. */
+export class JsonText {
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+/** Makes an answer with another status or with headers. */
+export function reply<Body>(
+  status: number,
+  body: Body,
+  headers: Readonly<Record<string, string>> = {},
+): Reply<Body> {
+  return { kind: 'reply', status, body, headers };
+}
+
+/** One endpoint: a file of `src/http/<api>/<area>/` exports it as `endpoint`. */
+export interface Endpoint<
+  Params extends TSchema | undefined = TSchema | undefined,
+  QueryString extends TSchema | undefined = TSchema | undefined,
+  Body extends TSchema | undefined = TSchema | undefined,
+  ReplyBody extends TSchema = TSchema,
+  Auth extends EndpointAuth = EndpointAuth,
+  Needs extends keyof Services = keyof Services,
+> {
+  readonly method: HttpMethod;
+  /** As the specification writes it, with `{roomId}` for parameters. */
+  readonly path: string;
+  /** Older or unstable paths with the same behaviour and the same parameters. */
+  readonly aliases?: readonly string[];
+  /** Specification, version and section. */
+  readonly spec: string;
+  readonly auth: Auth;
+  /** The class of rate limit, or null for none. */
+  readonly rateLimit: RateLimitClass | null;
+  /** Largest accepted body in bytes; a named constant. The kit's default when absent. */
+  readonly bodyBytesMax?: number;
+  /** Path parameters: strings, percent-decoded; all are there without a schema too, as `Record<string, string>`. */
+  readonly params?: Params;
+  /** Query string: the kit converts to what the schema asks for (integer, boolean, list of texts). */
+  readonly query?: QueryString;
+  /** The JSON body. Unknown fields are kept and allowed. Absent: the body is not read. */
+  readonly body?: Body;
+  /** What a 200 holds; checked by the tests' HTTP client. */
+  readonly reply: ReplyBody;
+  readonly needs: readonly Needs[];
+  /** Gives the body of a 200, a {@link Reply}, or a refusal. A throw is a defect: 500 `M_UNKNOWN`, logged with its request id. */
+  handle(
+    request: EndpointRequest<Params, QueryString, Body, Auth, Needs>,
+  ): Promise<Static<ReplyBody> | Reply<unknown> | JsonText | Refusal>;
+}
+
+/** Defines an endpoint; the handler's types flow from the literal. */
+export function defineEndpoint<
+  const Auth extends EndpointAuth,
+  const Needs extends keyof Services,
+  ReplyBody extends TSchema,
+  Params extends TSchema | undefined = undefined,
+  QueryString extends TSchema | undefined = undefined,
+  Body extends TSchema | undefined = undefined,
+>(
+  endpoint: Endpoint<Params, QueryString, Body, ReplyBody, Auth, Needs>,
+): Endpoint<Params, QueryString, Body, ReplyBody, Auth, Needs> {
+  return endpoint;
+}

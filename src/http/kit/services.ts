@@ -1,0 +1,24 @@
+import type { ActorProtocols } from '../../../actors/protocols.ts';
+import type { ActorRef } from '../../../actors/kit/ref.ts';
+import type { ReadDb } from '../../../db/kit/read-db.ts';
+import type { Config } from '../../config/config.ts';
+import type { Clock } from '../../kit/clock.ts';
+import type { Random } from '../../kit/random.ts';
+import type { Caches } from '../../streams/cache.ts';
+import type { StreamViews } from '../../streams/view.ts';
+
+/** Addresses of the actors that endpoints may ask, by actor name. */
+export type ActorRefs = {
+  readonly [Name in keyof ActorProtocols]: ActorRef<ActorProtocols[Name]>;
+};
+
+/** Everything that a handler may name in its `needs`. */
+export interface Services extends ActorRefs {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly db: ReadDb;
+  /** The caches of this thread. */
+  readonly cached: Caches;
+  readonly streams: StreamViews;
+}

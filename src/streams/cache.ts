@@ -1,0 +1,41 @@
+import type { Query } from '../../db/kit/query.ts';
+import type { ReadDb } from '../../db/kit/read-db.ts';
+import type { FactName, FactOf } from './fact.ts';
+
+/** Which keys of a cache a fact drops. `'all'` drops everything. */
+export type Drops<Key extends string> = readonly Key[] | 'all';
+
+/**
+ * A cache of what the database says, one instance per thread. It is filled on demand and dropped by facts; a fill that began
+ * before an invalidation of its key is given to its asker and not stored.
+ */
+export interface CacheDefinition<Key extends string, Value> {
+  readonly name: string;
+  /** The bound: the sum of `size` over the entries. */
+  readonly sizeMax: number;
+  /** What one entry counts; 1 when absent. */
+  readonly size?: (value: Value, key: Key) => number;
+  /** Loads one entry. Uses the queries in `reads` only. */
+  load(db: ReadDb, key: Key): Promise<Value>;
+  /** Every query that `load` runs: a test derives from their tables which facts must stand in `dependsOn`. */
+  readonly reads: readonly Query<never, unknown>[];
+  /** The facts that make entries untrue, and which. */
+  readonly dependsOn: {
+    readonly [Name in FactName]?: (fact: FactOf<Name>) => Drops<Key>;
+  };
+}
+
+/** Defines a cache. Keys are texts; build them with a function beside the definition. */
+export function defineCache<Key extends string, Value>(
+  definition: CacheDefinition<Key, Value>,
+): CacheDefinition<Key, Value> {
+  return definition;
+}
+
+/** The caches of one thread. */
+export interface Caches {
+  /** The entry, from memory or loaded. */
+  get<Key extends string, Value>(cache: CacheDefinition<Key, Value>, key: Key): Promise<Value>;
+  /** The entry if it is in memory; counts neither hit nor miss. */
+  peek<Key extends string, Value>(cache: CacheDefinition<Key, Value>, key: Key): Value | undefined;
+}

@@ -1,0 +1,41 @@
+import type { Json } from '../kit/json.ts';
+
+/**
+ * Something that became true and that a cache may depend on. A stream derives facts from its rows (`invalidates`); caches
+ * declare which facts drop which of their keys (`dependsOn`). Facts are idempotent and commutative.
+ */
+export type Fact =
+  /** One entry of a room's current state changed. */
+  | { readonly fact: 'room-state'; readonly roomId: string; readonly type: string; readonly stateKey: string }
+  /** A user's membership of a room changed (implied by, and sent beside, a `room-state` of an `m.room.member`). */
+  | { readonly fact: 'membership'; readonly roomId: string; readonly userId: string }
+  /** The coalesced poke of the caches actor: current state of a room changed, and the membership of `members` with it. */
+  | { readonly fact: 'room-changed'; readonly roomId: string; readonly members: readonly string[] }
+  /** A stored event reads differently now (redacted, purged, un-rejected). */
+  | { readonly fact: 'event'; readonly roomId: string; readonly eventId: string }
+  /** Account data, global (`roomId` null) or of a room; tags included. */
+  | {
+      readonly fact: 'account-data';
+      readonly userId: string;
+      readonly roomId: string | null;
+      readonly type: string;
+    }
+  | { readonly fact: 'push-rules'; readonly userId: string }
+  | { readonly fact: 'receipt'; readonly roomId: string; readonly userId: string }
+  | { readonly fact: 'device-list'; readonly userId: string }
+  /** An account's own row changed: admin flag, deactivation, password. */
+  | { readonly fact: 'account'; readonly userId: string }
+  | { readonly fact: 'profile'; readonly userId: string }
+  /** An access token was revoked. `tokenHash` is the hex SHA-256 of the token: tokens themselves never travel. */
+  | { readonly fact: 'access-token'; readonly tokenHash: string }
+  | { readonly fact: 'room-alias'; readonly alias: string }
+  | { readonly fact: 'filter'; readonly userId: string; readonly filterId: string };
+
+/** The names of all facts. */
+export type FactName = Fact['fact'];
+
+/** The fact called `Name`. */
+export type FactOf<Name extends FactName> = Extract<Fact, { readonly fact: Name }>;
+
+/** Plain data as rows of streams carry it. */
+export type PlainRow = Readonly<Record<string, Json | undefined>>;
