@@ -75,5 +75,5 @@ export function step<P extends SqlParams>(
   params: Omit<P, 'position'> & Partial<Pick<P, 'position' & keyof P>>,
   options: Omit<WriteStep, 'query' | 'params'> = {},
 ): WriteStep {
-  return { query: query.name, params: params as unknown as SqlParams, ...options };
+  return { query: query.name, params: params as SqlParams, ...options };
 }

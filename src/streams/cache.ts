@@ -18,7 +18,7 @@ export interface CacheDefinition<Key extends string, Value> {
   /** Loads one entry. Uses the queries in `reads` only. */
   load(db: ReadDb, key: Key): Promise<Value>;
   /** Every query that `load` runs: a test derives from their tables which facts must stand in `dependsOn`. */
-  readonly reads: readonly Query<never, unknown>[];
+  readonly reads: readonly Query<never>[];
   /** The facts that make entries untrue, and which. */
   readonly dependsOn: {
     readonly [Name in FactName]?: (fact: FactOf<Name>) => Drops<Key>;

@@ -1,5 +1,5 @@
 import type { SyncToken } from './token.ts';
-import type { WakeKey } from './stream.ts';
+import type { MemoryStream, WakeKey } from './stream.ts';
 
 /** A parked long poll. */
 export interface Parked {
@@ -27,7 +27,10 @@ export interface StreamViews {
   /** Parks until something happens for one of `keys` after `since`, at most `timeoutMs`. */
   park(keys: readonly WakeKey[], since: SyncToken, timeoutMs: number): Parked;
   /** Rows of an in-memory stream as this thread holds them: the latest of each key with position in (from, now]. */
-  memoryRows<Row>(stream: string, from: number): readonly { readonly position: number; readonly row: Row }[];
+  memoryRows<Row>(
+    stream: MemoryStream<string, Row>,
+    from: number,
+  ): readonly { readonly position: number; readonly row: Row }[];
   /** Has anything with this wake key been applied after `position` on that stream? False positives allowed, never false negatives. */
   mayHaveChanged(stream: string, key: WakeKey, after: number): boolean;
 }
