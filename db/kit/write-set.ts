@@ -71,9 +71,9 @@ export interface WriteDb {
  * `positionOffset` for statements that use `:position`.
  */
 export function step<P extends SqlParams>(
-  query: Query<P, unknown>,
+  query: Query<P>,
   params: Omit<P, 'position'> & Partial<Pick<P, 'position' & keyof P>>,
   options: Omit<WriteStep, 'query' | 'params'> = {},
 ): WriteStep {
-  return { query: query.name, params: params as SqlParams, ...options };
+  return { query: query.name, params, ...options };
 }
