@@ -1,0 +1,11 @@
+// Runs before anything else, in plain JavaScript: an old Node cannot read the TypeScript that follows, and says so badly.
+const NODE_MAJOR_MIN = 26;
+const major = Number(process.versions.node.split('.')[0]);
+if (major < NODE_MAJOR_MIN) {
+  process.stderr.write(
+    `Troupe runs on Node ${NODE_MAJOR_MIN} and found ${process.versions.node}.\n` +
+      'Start it with "npm start" after "npm ci": that brings the right Node along.\n' +
+      `Where npm has no Node for this machine, install Node ${NODE_MAJOR_MIN} and start again.\n`,
+  );
+  process.exit(1);
+}

@@ -1,0 +1,134 @@
+import type { Config, ListenAddress, RateLimit } from './config.ts';
+import { type ConfigLayer, type ConfigProblem, readEnvironmentLayer, readTomlLayer } from './layer.ts';
+import { type ConfigFile, configFileSchema } from './schema.ts';
+
+/** Where the configuration comes from. */
+export interface ConfigSources {
+  /** The built-in `config.toml`: gives every default. */
+  readonly defaults: { readonly file: string; readonly text: string };
+  /** The administrator's own file, if one was named. */
+  readonly own?: { readonly file: string; readonly text: string };
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** The room versions that the server knows. */
+  readonly roomVersions: readonly string[];
+  /** Processor cores, for `gateways = 0`. */
+  readonly cores: number;
+}
+
+/** The configuration cannot be used. The message names every problem, one a line. */
+export class ConfigError extends Error {
+  readonly problems: readonly ConfigProblem[];
+
+  constructor(problems: readonly ConfigProblem[]) {
+    super(problems.map((problem) => `${problem.where}: ${problem.what}`).join('\n'));
+    this.name = 'ConfigError';
+    this.problems = problems;
+  }
+}
+
+const PORT_MAX = 65_535;
+
+function parseListen(text: string): ListenAddress {
+  const colon = text.lastIndexOf(':');
+  const host = text.slice(0, colon).replace(/^\[|\]$/g, '');
+  return { host, port: Number(text.slice(colon + 1)) };
+}
+
+function checkPorts(file: ConfigFile): ConfigProblem[] {
+  const addresses = {
+    server: file.server.listen,
+    inspector: file.inspector.listen,
+    federation: file.federation.listen,
+  };
+  return Object.entries(addresses)
+    .filter(([, text]) => text !== '' && parseListen(text).port > PORT_MAX)
+    .map(([section, text]) => ({
+      where: `${section}.listen`,
+      what: `the port of ${JSON.stringify(text)} must be 0 to ${PORT_MAX}`,
+    }));
+}
+
+function merge(layers: readonly ConfigLayer[]): ConfigFile {
+  const merged: Record<string, Record<string, unknown>> = {};
+  for (const layer of layers) {
+    for (const [section, options] of Object.entries(layer.values)) {
+      merged[section] = { ...merged[section], ...(options as Record<string, unknown>) };
+    }
+  }
+  // Every option was checked against the schema, and the defaults hold all of them.
+  return merged as unknown as ConfigFile;
+}
+
+function toConfig(file: ConfigFile, cores: number): Config {
+  const limit = (given: { per_second: number; burst: number }): RateLimit => ({
+    perSecond: given.per_second,
+    burst: given.burst,
+  });
+  const limits = file.rate_limits;
+  return {
+    server: {
+      name: file.server.name,
+      listen: parseListen(file.server.listen),
+      gateways: file.server.gateways === 0 ? Math.max(1, cores - 1) : file.server.gateways,
+      publicBaseUrl: file.server.public_base_url.replace(/\/+$/, ''),
+      adminContact: file.server.admin_contact,
+    },
+    data: { path: file.data.path },
+    registration: { open: file.registration.open, sharedSecret: file.registration.shared_secret },
+    rateLimits: {
+      enabled: limits.enabled,
+      login: limit(limits.login),
+      registration: limit(limits.registration),
+      message: limit(limits.message),
+      membership: limit(limits.membership),
+      reading: limit(limits.reading),
+      ephemeral: limit(limits.ephemeral),
+    },
+    rooms: { defaultVersion: file.rooms.default_version },
+    inspector: { listen: parseListen(file.inspector.listen) },
+    log: { level: file.log.level },
+    federation: {
+      listen: file.federation.listen === '' ? null : parseListen(file.federation.listen),
+      tlsCertificate: file.federation.tls_certificate,
+      tlsKey: file.federation.tls_key,
+      caFile: file.federation.ca_file,
+      allowPrivateAddresses: file.federation.allow_private_addresses,
+    },
+    appservices: { path: file.appservices.path },
+    actors: { placement: file.actors.placement },
+  };
+}
+
+/** Options that the built-in file must have and has not: a mistake of ours, found at once. */
+function missingDefaults(
+  defaults: ConfigLayer,
+  schema: ReturnType<typeof configFileSchema>,
+): ConfigProblem[] {
+  const missing: ConfigProblem[] = [];
+  for (const [section, properties] of Object.entries(schema.properties)) {
+    const given = (defaults.values[section] ?? {}) as Record<string, unknown>;
+    for (const key of Object.keys(properties.properties)) {
+      if (!(key in given)) missing.push({ where: 'config.toml', what: `${section}.${key} has no default` });
+    }
+  }
+  return missing;
+}
+
+/**
+ * Puts the configuration together: defaults, then the administrator's file, then `TROUPE_<SECTION>_<KEY>` variables.
+ *
+ * @throws ConfigError naming every wrong key, type and value, with file and line and what is allowed
+ */
+export function loadConfig(sources: ConfigSources): Config {
+  const schema = configFileSchema(sources.roomVersions);
+  const defaults = readTomlLayer(schema, sources.defaults.file, sources.defaults.text);
+  const layers = [defaults];
+  if (sources.own !== undefined) layers.push(readTomlLayer(schema, sources.own.file, sources.own.text));
+  layers.push(readEnvironmentLayer(schema, sources.environment));
+  const problems = [...layers.flatMap((layer) => layer.problems), ...missingDefaults(defaults, schema)];
+  if (problems.length > 0) throw new ConfigError(problems);
+  const file = merge(layers);
+  const wrongPorts = checkPorts(file);
+  if (wrongPorts.length > 0) throw new ConfigError(wrongPorts);
+  return toConfig(file, sources.cores);
+}
