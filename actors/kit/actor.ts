@@ -49,7 +49,7 @@ export function later<Out>(answer: Promise<Out>): Later<Out> {
 export type Handlers<P extends Protocol> = {
   readonly [Name in keyof P & string]: (
     input: InputOf<P, Name>,
-  ) => OutputOf<P, Name> | Promise<OutputOf<P, Name>> | Later<OutputOf<P, Name>>;
+  ) => OutputOf<P, Name> | Later<OutputOf<P, Name>> | Promise<OutputOf<P, Name> | Later<OutputOf<P, Name>>>;
 };
 
 /** One life of an actor, from `start` to stop or crash. */
@@ -76,7 +76,7 @@ export interface ActorContext<Map, Env> {
   readonly metrics: Metrics;
   readonly env: Env;
   /** The address of another actor; cheap, may be called for actors that have not started yet. */
-  ref<Name extends keyof Map & string>(name: Name): ActorRef<Map[Name] & Protocol>;
+  ref<Name extends keyof Map & string>(name: Name): ActorRef<Extract<Map[Name], Protocol>>;
   /**
    * Calls `listener` whenever `actor` starts or stops, and at once with `started` when it is running now.
    *
@@ -97,3 +97,8 @@ export interface ActorDefinition<P extends Protocol, Map, Env> {
   /** Starts a life: loads what it needs and gives its handlers. Messages wait until it has resolved. */
   start(context: ActorContext<Map, Env>): ActorInstance<P> | Promise<ActorInstance<P>>;
 }
+
+/** A definition whose protocol is not known here: what registries, threads and supervisors hold. */
+// The protocol is erased here on purpose: any concrete definition must fit.
+// oxlint-disable-next-line typescript/no-explicit-any
+export type AnyActorDefinition<Map, Env> = ActorDefinition<any, Map, Env>;

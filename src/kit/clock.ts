@@ -13,7 +13,10 @@ export interface Timer {
 export interface Clock {
   /** Wall-clock time in milliseconds since the Unix epoch: for `origin_server_ts` and the like. */
   now(): Milliseconds;
-  /** A monotonic reading in milliseconds, for measuring lengths; its zero is arbitrary. */
+  /**
+   * A monotonic reading in milliseconds, for measuring lengths; its zero is arbitrary, but the same for all threads of the process,
+   * so that a thread can tell how old another's message is.
+   */
   monotonic(): Milliseconds;
   /** Calls `action` once after `delayMs`. A timer never keeps the process alive. */
   after(delayMs: Milliseconds, action: () => void): Timer;

@@ -7,7 +7,12 @@ describe('logger', () => {
 
   it('writes one JSON object a line with time, level, thread, message and fields', () => {
     const lines: string[] = [];
-    const log = createLogger({ level: 'info', thread: 'store', sink: (line) => lines.push(line), now: () => NOW });
+    const log = createLogger({
+      level: 'info',
+      thread: 'store',
+      sink: (line) => lines.push(line),
+      now: () => NOW,
+    });
     log.child({ actor: 'rooms' }).warn('slow', { ms: 5 });
     log.debug('dropped');
     expect(lines).to.have.length(1);
@@ -23,7 +28,12 @@ describe('logger', () => {
 
   it('keeps the stack of an error', () => {
     const lines: string[] = [];
-    const log = createLogger({ level: 'info', thread: 'main', sink: (line) => lines.push(line), now: () => NOW });
+    const log = createLogger({
+      level: 'info',
+      thread: 'main',
+      sink: (line) => lines.push(line),
+      now: () => NOW,
+    });
     log.error('crashed', { error: new Error('broken') });
     const line = JSON.parse(lines[0] ?? '') as { error: { message: string; stack: string } };
     expect(line.error.message).to.equal('broken');
