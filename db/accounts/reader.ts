@@ -1,5 +1,19 @@
 import type { ReadDb } from '../kit/read-db.ts';
-import { type AccessTokenRow, readAccessToken } from './queries.ts';
+import {
+  allDevices,
+  anyAccount,
+  anyValidToken,
+  type Device,
+  deviceCount,
+  deviceIdsOfUser,
+  firstToken,
+  oneDevice,
+  oneRegistrationToken,
+  type ProfileField,
+  profileFields,
+  readAccessToken,
+  readAccount,
+} from './queries.ts';
 
 /** Whoever holds an access token. */
 export interface AccessTokenOwner {
@@ -15,7 +29,7 @@ export interface AccessTokenOwner {
  * @param tokenHash what `hashAccessToken` gives
  */
 export async function findAccessToken(db: ReadDb, tokenHash: string): Promise<AccessTokenOwner | undefined> {
-  const row: AccessTokenRow | undefined = await db.find(readAccessToken, { tokenHash });
+  const row = await db.find(readAccessToken, { tokenHash });
   if (row === undefined) return undefined;
   return {
     userId: row.userId,
@@ -23,4 +37,111 @@ export async function findAccessToken(db: ReadDb, tokenHash: string): Promise<Ac
     isAdmin: row.isAdmin === 1,
     isGuest: row.isGuest === 1,
   };
+}
+
+/** An account. Times are milliseconds since the Unix epoch. */
+export interface Account {
+  readonly userId: string;
+  /** PHC text; null when nobody can log in with a password. */
+  readonly passwordHash: string | null;
+  readonly isAdmin: boolean;
+  readonly isGuest: boolean;
+  readonly createdTs: number;
+  /** Null while it is in use. */
+  readonly deactivatedTs: number | null;
+}
+
+/** An account, deactivated or not; undefined when the name was never taken. */
+export async function findAccount(db: ReadDb, userId: string): Promise<Account | undefined> {
+  const row = await db.find(readAccount, { userId });
+  return row && { ...row, userId, isAdmin: row.isAdmin === 1, isGuest: row.isGuest === 1 };
+}
+
+/** True when there is an account, deactivated or not. */
+export async function hasAnyAccount(db: ReadDb): Promise<boolean> {
+  return (await db.find(anyAccount, {})) !== undefined;
+}
+
+/** One device of a user. */
+export function findDevice(db: ReadDb, userId: string, deviceId: string): Promise<Device | undefined> {
+  return db.find(oneDevice, { userId, deviceId });
+}
+
+/** All devices of a user, by device id. */
+export function readDevices(db: ReadDb, userId: string): Promise<Device[]> {
+  return db.all(allDevices, { userId });
+}
+
+/** The ids of all devices of a user, ascending; none for an unknown user. */
+export async function findDeviceIds(db: ReadDb, userId: string): Promise<string[]> {
+  return (await db.all(deviceIdsOfUser, { userId })).map(({ deviceId }) => deviceId);
+}
+
+/** How many devices a user has. */
+export async function countDevices(db: ReadDb, userId: string): Promise<number> {
+  return (await db.get(deviceCount, { userId })).count;
+}
+
+/** The names of the profile fields that room member events carry. */
+export const DISPLAYNAME_FIELD = 'displayname';
+export const AVATAR_URL_FIELD = 'avatar_url';
+
+/** All profile fields of a local user; none for an unknown one. */
+export function readProfileFields(db: ReadDb, userId: string): Promise<ProfileField[]> {
+  return db.all(profileFields, { userId });
+}
+
+/** What of a profile goes into room member events. */
+export interface Profile {
+  readonly displayname: string | null;
+  readonly avatarUrl: string | null;
+}
+
+function textOf(fields: readonly ProfileField[], name: string): string | null {
+  const value: unknown = JSON.parse(fields.find(({ field }) => field === name)?.value ?? 'null');
+  return typeof value === 'string' ? value : null;
+}
+
+/** Display name and avatar among profile fields. */
+export function profileOf(fields: readonly ProfileField[]): Profile {
+  return { displayname: textOf(fields, DISPLAYNAME_FIELD), avatarUrl: textOf(fields, AVATAR_URL_FIELD) };
+}
+
+/** Display name and avatar of a local user; nulls when not set, and for a user that does not exist. */
+export async function readProfile(db: ReadDb, userId: string): Promise<Profile> {
+  return profileOf(await readProfileFields(db, userId));
+}
+
+/** A registration token. */
+export interface RegistrationToken {
+  readonly token: string;
+  /** Null: as often as wanted. */
+  readonly usesAllowed: number | null;
+  readonly usesCompleted: number;
+  /** Milliseconds since the Unix epoch; null: never. */
+  readonly expiresTs: number | null;
+  readonly grantsAdmin: boolean;
+}
+
+/** A registration token, valid or not. */
+export async function findRegistrationToken(
+  db: ReadDb,
+  token: string,
+): Promise<RegistrationToken | undefined> {
+  const row = await db.find(oneRegistrationToken, { token });
+  return row && { ...row, grantsAdmin: row.grantsAdmin === 1 };
+}
+
+/**
+ * True when somebody could register with a token. Pending uses do not count.
+ *
+ * @param now milliseconds since the Unix epoch
+ */
+export async function hasValidRegistrationToken(db: ReadDb, now: number): Promise<boolean> {
+  return (await db.find(anyValidToken, { now })) !== undefined;
+}
+
+/** The registration token of the first admin, while there is one. */
+export async function findFirstToken(db: ReadDb): Promise<string | undefined> {
+  return (await db.find(firstToken, {}))?.token;
 }

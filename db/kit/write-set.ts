@@ -10,8 +10,12 @@ export interface WriteStep {
    * For a `backward` allocation the positions fall: offset 0 is the highest.
    */
   readonly positionOffset?: number;
-  /** A guard: unless exactly this many rows changed, the whole set is undone and comes back refused with `refusal`. */
+  /**
+   * A guard: unless exactly this many rows changed, the whole set is undone and comes back refused with `refusal`. Of a statement that
+   * gives rows (RETURNING, SELECT) its rows are counted, so that a SELECT is a guard too.
+   */
   readonly expectChanges?: number;
+  /** The query's name when absent. */
   readonly refusal?: string;
   /** Gives the rows of this statement (RETURNING, SELECT) back in the outcome, by step index. */
   readonly returns?: boolean;
@@ -37,8 +41,8 @@ export interface WriteSet {
   readonly steps: readonly WriteStep[];
 }
 
-/** Why storage cannot take writes now. Reads go on. */
-export type StorageFault = 'disk-full' | 'read-only' | 'input-output';
+/** Why storage cannot take writes now. Reads go on. `busy`: a foreign program holds the lock, or too many writes wait already. */
+export type StorageFault = 'disk-full' | 'read-only' | 'input-output' | 'busy';
 
 /** What became of a write set. */
 export type WriteOutcome =

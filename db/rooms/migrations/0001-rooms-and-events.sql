@@ -39,6 +39,10 @@ CREATE UNIQUE INDEX events_by_stream_ordering ON events (stream_ordering) WHERE 
 CREATE INDEX events_by_timeline ON events (room_nid, stream_ordering) WHERE stream_ordering IS NOT NULL;
 CREATE INDEX events_by_topology ON events (room_nid, depth, stream_ordering) WHERE stream_ordering IS NOT NULL;
 
+-- The few state events among many messages, for what changed between two positions.
+CREATE INDEX events_by_state ON events (room_nid, stream_ordering)
+  WHERE state_key_nid IS NOT NULL AND stream_ordering IS NOT NULL;
+
 CREATE TABLE event_transactions (
   user_nid  INTEGER NOT NULL,
   device_id TEXT NOT NULL,
@@ -80,7 +84,8 @@ CREATE TABLE current_state (
   PRIMARY KEY (room_nid, state_key_nid)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX current_state_by_membership ON current_state (room_nid, membership) WHERE membership IS NOT NULL;
+-- With event_nid, so that the members who came first are found without reading the others.
+CREATE INDEX current_state_by_membership ON current_state (room_nid, membership, event_nid) WHERE membership IS NOT NULL;
 
 -- Changes of current state that no event of the timeline makes at its own position (state resolution, purge).
 CREATE TABLE state_changes (
@@ -89,6 +94,8 @@ CREATE TABLE state_changes (
   state_key_nid INTEGER NOT NULL,
   event_nid     INTEGER
 ) STRICT;
+
+CREATE INDEX state_changes_by_room ON state_changes (room_nid, position);
 
 -- The memberships of local users; they stay when this server has left the room.
 CREATE TABLE local_memberships (

@@ -1,0 +1,40 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import { findSqliteCode } from './sqlite.ts';
+
+const LOCK_FILE = 'lock.db';
+const FOLDER_MODE = 0o700;
+
+/** Another server uses the data folder. */
+export class FolderInUse extends Error {
+  constructor(folder: string) {
+    super(`the data folder ${folder} is in use by another running server`);
+    this.name = 'FolderInUse';
+  }
+}
+
+/** A held lock; the operating system lets go of it when the process ends, however it ends. */
+export interface FolderLock {
+  release(): void;
+}
+
+/**
+ * Makes the data folder when there is none, readable by its owner only, and locks it for this process: two servers on one database
+ * would each believe that they alone allocate positions.
+ *
+ * @throws FolderInUse when another process holds the lock
+ */
+export function lockFolder(folder: string): FolderLock {
+  mkdirSync(folder, { recursive: true, mode: FOLDER_MODE });
+  const connection = new Database(join(folder, LOCK_FILE), { timeout: 0 });
+  try {
+    connection.pragma('locking_mode = EXCLUSIVE');
+    connection.exec('BEGIN EXCLUSIVE');
+  } catch (error) {
+    connection.close();
+    if (findSqliteCode(error) === 'SQLITE_BUSY') throw new FolderInUse(folder);
+    throw error;
+  }
+  return { release: () => void connection.close() };
+}

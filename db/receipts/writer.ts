@@ -1,0 +1,40 @@
+import { defineQuery } from '../kit/query.ts';
+import { step, type WriteStep } from '../kit/write-set.ts';
+
+/** Gives a user id its number, if it has none yet. */
+export const internUser = defineQuery<{ readonly userId: string }>({
+  name: 'receipts.intern-user',
+  sql: 'INSERT OR IGNORE INTO user_ids (user_id) VALUES (:userId)',
+});
+
+type ReceiptParams = {
+  readonly roomId: string;
+  readonly userId: string;
+  readonly type: string;
+  readonly threadId: string;
+  readonly eventId: string;
+  readonly ts: number;
+  readonly position: number;
+};
+
+/** Replaces a receipt. */
+export const replaceReceipt = defineQuery<ReceiptParams>({
+  name: 'receipts.replace-receipt',
+  sql: `
+    INSERT OR REPLACE INTO receipts (room_nid, user_nid, type, thread_id, event_id, ts, stream_id)
+    SELECT r.room_nid, u.user_nid, :type, :threadId, :eventId, :ts, :position
+      FROM rooms r JOIN user_ids u ON u.user_id = :userId
+     WHERE r.room_id = :roomId`,
+});
+
+/**
+ * The steps that store a receipt at the first position of their write set.
+ *
+ * @param receipt `threadId` is `''` for an unthreaded receipt; `ts` in milliseconds since the epoch
+ */
+export function storeReceipt(receipt: Omit<ReceiptParams, 'position'>): WriteStep[] {
+  return [
+    step(internUser, { userId: receipt.userId }),
+    step(replaceReceipt, receipt, { positionOffset: 0, expectChanges: 1, refusal: 'no-such-room' }),
+  ];
+}

@@ -1,0 +1,55 @@
+import { defineQuery } from '../kit/query.ts';
+import type { ReadDb } from '../kit/read-db.ts';
+
+/** Everything behind the first colon of a user id is its server: compared whole, never by its end. */
+export const hostsOfRoom = defineQuery<{ readonly roomId: string }, { readonly host: string }>({
+  name: 'rooms.hosts-of-room',
+  sql: `
+    SELECT DISTINCT substr(k.state_key, instr(k.state_key, ':') + 1) AS host
+      FROM rooms r
+      JOIN current_state c ON c.room_nid = r.room_nid AND c.membership = 'join'
+      JOIN state_keys k ON k.state_key_nid = c.state_key_nid
+     WHERE r.room_id = :roomId
+     ORDER BY host`,
+});
+
+/** The servers that have a joined user in the room, this one included, in alphabetical order. */
+export async function readHostsOfRoom(db: ReadDb, roomId: string): Promise<string[]> {
+  const rows = await db.all(hostsOfRoom, { roomId });
+  return rows.map((row) => row.host);
+}
+
+/** The servers of all rooms that a local user has joined. */
+export const hostsOfUser = defineQuery<{ readonly userId: string }, { readonly host: string }>({
+  name: 'rooms.hosts-of-user',
+  sql: `
+    SELECT DISTINCT substr(k.state_key, instr(k.state_key, ':') + 1) AS host
+      FROM user_ids u
+      JOIN local_memberships m ON m.user_nid = u.user_nid AND m.membership = 'join'
+      JOIN current_state c ON c.room_nid = m.room_nid AND c.membership = 'join'
+      JOIN state_keys k ON k.state_key_nid = c.state_key_nid
+     WHERE u.user_id = :userId
+     ORDER BY host`,
+});
+
+/** The servers that share a room with a local user, this one included, in alphabetical order. */
+export async function readHostsOfUser(db: ReadDb, userId: string): Promise<string[]> {
+  const rows = await db.all(hostsOfUser, { userId });
+  return rows.map((row) => row.host);
+}
+
+export const joinedRoomIds = defineQuery<{ readonly userId: string }, { readonly roomId: string }>({
+  name: 'rooms.joined-room-ids',
+  sql: `
+    SELECT r.room_id AS roomId
+      FROM user_ids u
+      JOIN local_memberships m ON m.user_nid = u.user_nid AND m.membership = 'join'
+      JOIN rooms r ON r.room_nid = m.room_nid
+     WHERE u.user_id = :userId`,
+});
+
+/** The rooms that a local user has joined. */
+export async function readJoinedRoomIds(db: ReadDb, userId: string): Promise<string[]> {
+  const rows = await db.all(joinedRoomIds, { userId });
+  return rows.map((row) => row.roomId);
+}

@@ -1,0 +1,131 @@
+import { defineQuery } from '../kit/query.ts';
+import type { ReadDb } from '../kit/read-db.ts';
+
+/** A member as current state has it. */
+export interface Member {
+  readonly userId: string;
+  readonly membership: string;
+  /** The member event. */
+  readonly eventId: string;
+}
+
+/** How many members a room has, as the room summary counts them. */
+export interface MemberCounts {
+  readonly joined: number;
+  readonly invited: number;
+}
+
+/** How many members name a room that has no name. Client-Server API v1.19, "Calculating the display name for a room". */
+export const HEROES_MAX = 5;
+
+type OfRoom = { readonly roomId: string };
+
+const ROOM_NID = '(SELECT room_nid FROM rooms WHERE room_id = :roomId)';
+
+export const readMembersByMembership = defineQuery<OfRoom & { readonly membership: string }, Member>({
+  name: 'rooms.read-members-by-membership',
+  sql: `
+    SELECT k.state_key AS userId, c.membership, e.event_id AS eventId
+      FROM current_state c
+      JOIN state_keys k ON k.state_key_nid = c.state_key_nid
+      JOIN events e ON e.event_nid = c.event_nid
+     WHERE c.room_nid = ${ROOM_NID} AND c.membership = :membership
+     ORDER BY c.event_nid`,
+});
+
+export const readAllMembers = defineQuery<OfRoom, Member>({
+  name: 'rooms.read-members',
+  sql: `
+    SELECT k.state_key AS userId, c.membership, e.event_id AS eventId
+      FROM current_state c
+      JOIN state_keys k ON k.state_key_nid = c.state_key_nid
+      JOIN events e ON e.event_nid = c.event_nid
+     WHERE c.room_nid = ${ROOM_NID} AND c.membership IS NOT NULL
+     ORDER BY c.event_nid`,
+});
+
+export const readJoinedUsers = defineQuery<OfRoom, { readonly userId: string }>({
+  name: 'rooms.read-joined-users',
+  sql: `
+    SELECT k.state_key AS userId
+      FROM current_state c JOIN state_keys k ON k.state_key_nid = c.state_key_nid
+     WHERE c.room_nid = ${ROOM_NID} AND c.membership = 'join'`,
+});
+
+export const countMembersOfRoom = defineQuery<OfRoom, MemberCounts>({
+  name: 'rooms.count-members',
+  sql: `
+    SELECT (SELECT count(*) FROM current_state c
+             WHERE c.room_nid = r.room_nid AND c.membership = 'join') AS joined,
+           (SELECT count(*) FROM current_state c
+             WHERE c.room_nid = r.room_nid AND c.membership = 'invite') AS invited
+      FROM rooms r WHERE r.room_id = :roomId`,
+});
+
+const firstMembers = (membership: string): string => `
+      SELECT * FROM (
+        SELECT c.state_key_nid, c.event_nid, c.membership
+          FROM current_state c
+         WHERE c.room_nid = ${ROOM_NID} AND c.membership = '${membership}'
+         ORDER BY c.event_nid LIMIT :limit)`;
+
+const firstOf = (one: string, other: string): string => `
+    SELECT k.state_key AS userId, first.membership, e.event_id AS eventId
+      FROM (${firstMembers(one)}
+      UNION ALL ${firstMembers(other)}) first
+      JOIN state_keys k ON k.state_key_nid = first.state_key_nid
+      JOIN events e ON e.event_nid = first.event_nid
+     ORDER BY first.event_nid`;
+
+export const readFirstMembers = defineQuery<OfRoom & { readonly limit: number }, Member>({
+  name: 'rooms.read-first-members',
+  sql: firstOf('join', 'invite'),
+  scans: ['first'],
+});
+
+export const readFirstFormerMembers = defineQuery<OfRoom & { readonly limit: number }, Member>({
+  name: 'rooms.read-first-former-members',
+  sql: firstOf('leave', 'ban'),
+  scans: ['first'],
+});
+
+/**
+ * Members of a room by current state, those who came first before the others.
+ *
+ * @param membership only those with this one; null for all, former members included
+ */
+export function readMembers(
+  db: ReadDb,
+  roomId: string,
+  membership: string | null,
+): Promise<readonly Member[]> {
+  return membership === null
+    ? db.all(readAllMembers, { roomId })
+    : db.all(readMembersByMembership, { roomId, membership });
+}
+
+/** The user ids of all who are joined, local and remote. */
+export async function readJoinedUserIds(db: ReadDb, roomId: string): Promise<readonly string[]> {
+  return (await db.all(readJoinedUsers, { roomId })).map((row) => row.userId);
+}
+
+/** How many are joined and invited; zeros for an unknown room. */
+export async function countMembers(db: ReadDb, roomId: string): Promise<MemberCounts> {
+  return (await db.find(countMembersOfRoom, { roomId })) ?? { joined: 0, invited: 0 };
+}
+
+/**
+ * Those who name the room for one user: the first {@link HEROES_MAX} joined or invited members other than the user, by the
+ * order of their member events; where there are none, of those who left or were banned.
+ */
+export async function readHeroes(
+  db: ReadDb,
+  roomId: string,
+  exceptUserId: string,
+): Promise<readonly Member[]> {
+  const others = (members: readonly Member[]): readonly Member[] =>
+    members.filter((member) => member.userId !== exceptUserId).slice(0, HEROES_MAX);
+  const params = { roomId, limit: HEROES_MAX + 1 };
+  const present = others(await db.all(readFirstMembers, params));
+  return present.length > 0 ? present : others(await db.all(readFirstFormerMembers, params));
+}
