@@ -59,7 +59,8 @@ export function parseStrictJson(text: string): Json | undefined {
   let strict = true;
   try {
     const value = JSON.parse(text, (_key, parsed: Json, context?: { readonly source?: string }) => {
-      if (typeof parsed === 'number') strict &&= isStrictNumber(parsed) && INTEGER.test(context?.source ?? '');
+      if (typeof parsed === 'number')
+        strict &&= isStrictNumber(parsed) && INTEGER.test(context?.source ?? '');
       return parsed;
     }) as Json;
     return strict ? value : undefined;
@@ -70,8 +71,8 @@ export function parseStrictJson(text: string): Json | undefined {
 }
 
 const INTEGER = /^-?[0-9]+$/;
-// eslint-disable-next-line no-control-regex -- control characters are what must be escaped
-const NEEDS_ESCAPE = /["\\\u0000-\u001f\ud800-\udfff]/;
+/** Lone surrogates, and control characters: a few more than must be escaped, which does no harm. */
+const NEEDS_ESCAPE = /["\\\p{Cc}\p{Cs}]/u;
 const SURROGATE_FIRST = 0xd800;
 const SURROGATE_LAST = 0xdfff;
 
@@ -109,12 +110,7 @@ function writeList(list: readonly Json[], strict: boolean, depth: number): strin
   return `${text}]`;
 }
 
-function writeObject(
-  object: JsonObject,
-  keys: string[],
-  strict: boolean,
-  depth: number,
-): string | undefined {
+function writeObject(object: JsonObject, keys: string[], strict: boolean, depth: number): string | undefined {
   if (!areSorted(keys)) keys.sort(compareCodePoints);
   let text = '{';
   for (let index = 0; index < keys.length; index += 1) {

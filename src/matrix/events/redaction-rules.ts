@@ -1,7 +1,6 @@
 /** Which keys of `content` survive a redaction: `all`, or a list of keys, or of two-step paths (`third_party_invite.signed`). */
 export type ContentRule =
-  | 'all'
-  | { readonly keys: readonly string[]; readonly nested?: Readonly<Record<string, readonly string[]>> };
+  'all' | { readonly keys: readonly string[]; readonly nested?: Readonly<Record<string, readonly string[]>> };
 
 /** What survives a redaction; everything else goes. */
 export interface RedactionRules {

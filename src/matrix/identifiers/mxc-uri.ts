@@ -15,7 +15,7 @@ export interface MxcParts {
 /** The longest media id that is accepted. */
 export const MEDIA_ID_LENGTH_MAX = 255;
 
-const MXC = /^mxc:\/\/([^/]+)\/([A-Za-z0-9_-]{1,255})$/;
+const MXC = /^mxc:\/\/([^/]+)\/([A-Za-z0-9_-]+)$/;
 
 /**
  * Reads a content URI into its server name and media id.
@@ -27,7 +27,9 @@ export function parseMxcUri(text: string): MxcParts | undefined {
   const match = MXC.exec(text);
   const serverName = match?.[1] === undefined ? undefined : parseServerName(match[1]);
   const mediaId = match?.[2];
-  return serverName === undefined || mediaId === undefined ? undefined : { serverName, mediaId };
+  if (serverName === undefined || mediaId === undefined || mediaId.length > MEDIA_ID_LENGTH_MAX)
+    return undefined;
+  return { serverName, mediaId };
 }
 
 /** Writes a content URI. */

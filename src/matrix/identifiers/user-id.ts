@@ -25,7 +25,8 @@ function splitUserId(text: string): { readonly localpart: string; readonly domai
  */
 export function parseUserId(text: string): UserId | undefined {
   const parts = splitUserId(text);
-  if (parts === undefined || parts.localpart.includes('\0') || !parts.localpart.isWellFormed()) return undefined;
+  if (parts === undefined || parts.localpart.includes('\0') || !parts.localpart.isWellFormed())
+    return undefined;
   return text as UserId;
 }
 

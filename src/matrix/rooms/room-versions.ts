@@ -97,7 +97,9 @@ export const ROOM_VERSIONS: readonly RoomVersion[] = [V1, V2, V3, V4, V5, V6, V7
 /** The version of new rooms when the client asks for none. */
 export const DEFAULT_ROOM_VERSION = '12';
 
-const BY_ID: ReadonlyMap<string, RoomVersion> = new Map(ROOM_VERSIONS.map((version) => [version.id, version]));
+const BY_ID: ReadonlyMap<string, RoomVersion> = new Map(
+  ROOM_VERSIONS.map((version) => [version.id, version]),
+);
 
 /** Finds a room version by its id; a create event without `room_version` is of version 1. */
 export function findRoomVersion(id: string): RoomVersion | undefined {

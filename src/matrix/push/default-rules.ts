@@ -1,0 +1,172 @@
+import type { Json, JsonObject } from '../../kit/json.ts';
+
+/** The kinds of push rules, in the order in which they are tried. Client-Server API v1.19, "Push Rules". */
+export const PUSH_RULE_KINDS = ['override', 'content', 'room', 'sender', 'underride'] as const;
+
+/** One of the kinds of push rules. */
+export type PushRuleKind = (typeof PUSH_RULE_KINDS)[number];
+
+/** A push rule as clients get it. */
+export type PushRule = {
+  readonly rule_id: string;
+  /** A server-default rule; its id begins with a dot. */
+  readonly default: boolean;
+  readonly enabled: boolean;
+  readonly actions: readonly Json[];
+  /** Of override and underride rules: all must hold. */
+  readonly conditions?: readonly JsonObject[];
+  /** Of content rules. */
+  readonly pattern?: string;
+};
+
+/** The rules of a user by kind, the first that matches wins. */
+export type PushRuleset = Readonly<Record<PushRuleKind, readonly PushRule[]>>;
+
+const SOUND: Json = { set_tweak: 'sound', value: 'default' };
+const RING: Json = { set_tweak: 'sound', value: 'ring' };
+const HIGHLIGHT: Json = { set_tweak: 'highlight' };
+
+function matches(key: string, pattern: string): JsonObject {
+  return { kind: 'event_match', key, pattern };
+}
+
+function rule(ruleId: string, conditions: readonly JsonObject[], actions: readonly Json[]): PushRule {
+  return { rule_id: `.m.rule.${ruleId}`, default: true, enabled: true, conditions, actions };
+}
+
+/** It can silence everything, even what the user's own rules ask for: the only default rule that stays before them. */
+const MASTER: PushRule = { ...rule('master', [], []), enabled: false };
+
+const TWO_MEMBERS: JsonObject = { kind: 'room_member_count', is: '2' };
+
+/**
+ * The rules that a server has for every user.
+ * Client-Server API v1.19, "Predefined Rules", in the order in which they are printed there.
+ */
+export function defaultPushRules(userId: string): PushRuleset {
+  return {
+    override: [
+      MASTER,
+      rule('suppress_notices', [matches('content.msgtype', 'm.notice')], []),
+      rule(
+        'invite_for_me',
+        [
+          matches('type', 'm.room.member'),
+          matches('content.membership', 'invite'),
+          matches('state_key', userId),
+        ],
+        ['notify', SOUND],
+      ),
+      rule('member_event', [matches('type', 'm.room.member')], []),
+      rule(
+        'is_user_mention',
+        [{ kind: 'event_property_contains', key: 'content.m\\.mentions.user_ids', value: userId }],
+        ['notify', SOUND, HIGHLIGHT],
+      ),
+      rule(
+        'is_room_mention',
+        [
+          { kind: 'event_property_is', key: 'content.m\\.mentions.room', value: true },
+          { kind: 'sender_notification_permission', key: 'room' },
+        ],
+        ['notify', HIGHLIGHT],
+      ),
+      rule(
+        'tombstone',
+        [matches('type', 'm.room.tombstone'), matches('state_key', '')],
+        ['notify', HIGHLIGHT],
+      ),
+      rule('reaction', [matches('type', 'm.reaction')], []),
+      rule('room.server_acl', [matches('type', 'm.room.server_acl'), matches('state_key', '')], []),
+      rule(
+        'suppress_edits',
+        [{ kind: 'event_property_is', key: 'content.m\\.relates_to.rel_type', value: 'm.replace' }],
+        [],
+      ),
+    ],
+    content: [],
+    room: [],
+    sender: [],
+    underride: [
+      rule('call', [matches('type', 'm.call.invite')], ['notify', RING]),
+      rule(
+        'encrypted_room_one_to_one',
+        [TWO_MEMBERS, matches('type', 'm.room.encrypted')],
+        ['notify', SOUND],
+      ),
+      rule('room_one_to_one', [TWO_MEMBERS, matches('type', 'm.room.message')], ['notify', SOUND]),
+      rule('message', [matches('type', 'm.room.message')], ['notify']),
+      rule('encrypted', [matches('type', 'm.room.encrypted')], ['notify']),
+    ],
+  };
+}
+
+/** What a user has changed: a default rule (`rule` is null), or a rule of the user's own. */
+export interface PushRuleChange {
+  readonly kind: PushRuleKind;
+  readonly ruleId: string;
+  /** The user's own rule: its `actions`, and `conditions` or `pattern`. */
+  readonly rule: JsonObject | null;
+  /** Null where what the rule says holds. */
+  readonly enabled: boolean | null;
+  /** Null where what the rule says holds. */
+  readonly actions: readonly Json[] | null;
+  /** Order among the user's own rules of one kind: lowest first. */
+  readonly priority: number;
+}
+
+/** Actions of old versions that mean nothing. Client-Server API v1.19, "Historical Actions". */
+const HISTORICAL_ACTIONS: ReadonlySet<Json> = new Set<Json>(['dont_notify', 'coalesce']);
+
+/**
+ * A user's rules: the defaults as the user has changed them, and the user's own before them. Changes of rules that are no longer
+ * defaults are ignored.
+ */
+export function applyUserChanges(defaults: PushRuleset, changes: readonly PushRuleChange[]): PushRuleset {
+  const ofKind = (kind: PushRuleKind): readonly PushRule[] => {
+    const own = changes
+      .filter((change) => change.kind === kind && change.rule !== null)
+      .toSorted((left, right) => left.priority - right.priority)
+      .map(ownRule);
+    const changed = defaults[kind].map((original) =>
+      changedRule(
+        original,
+        changes.find((change) => change.kind === kind && change.ruleId === original.rule_id),
+      ),
+    );
+    const first = changed.findIndex(({ rule_id: ruleId }) => ruleId === MASTER.rule_id) + 1;
+    return [...changed.slice(0, first), ...own, ...changed.slice(first)];
+  };
+  return {
+    override: ofKind('override'),
+    content: ofKind('content'),
+    room: ofKind('room'),
+    sender: ofKind('sender'),
+    underride: ofKind('underride'),
+  };
+}
+
+function changedRule(original: PushRule, change: PushRuleChange | undefined): PushRule {
+  if (change === undefined) return original;
+  return {
+    ...original,
+    enabled: change.enabled ?? original.enabled,
+    actions: change.actions === null ? original.actions : knownActions(change.actions),
+  };
+}
+
+function ownRule(change: PushRuleChange): PushRule {
+  const { actions, conditions, pattern } = change.rule ?? {};
+  return {
+    rule_id: change.ruleId,
+    default: false,
+    enabled: change.enabled ?? true,
+    actions: knownActions(change.actions ?? (Array.isArray(actions) ? actions : [])),
+    ...(Array.isArray(conditions) ? { conditions: conditions as readonly JsonObject[] } : {}),
+    ...(typeof pattern === 'string' ? { pattern } : {}),
+  };
+}
+
+function knownActions(actions: readonly Json[]): readonly Json[] {
+  return actions.filter((action) => !HISTORICAL_ACTIONS.has(action));
+}

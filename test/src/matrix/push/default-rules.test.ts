@@ -1,0 +1,96 @@
+import { expect } from 'chai';
+import type { JsonObject } from '../../../../src/kit/json.ts';
+import {
+  applyUserChanges,
+  defaultPushRules,
+  PUSH_RULE_KINDS,
+} from '../../../../src/matrix/push/default-rules.ts';
+import type { PushRuleChange, PushRuleset } from '../../../../src/matrix/push/default-rules.ts';
+import { readVectors } from '../vectors/read-vectors.ts';
+
+const vectors = readVectors('push-default-rules') as { readonly global: JsonObject };
+const defaults = defaultPushRules('@a:b');
+
+function change(part: Partial<PushRuleChange> & Pick<PushRuleChange, 'kind' | 'ruleId'>): PushRuleChange {
+  return { rule: null, enabled: null, actions: null, priority: 0, ...part };
+}
+
+function ids(rules: PushRuleset, kind: keyof PushRuleset): readonly string[] {
+  return rules[kind].map((rule) => rule.rule_id);
+}
+
+describe('default push rules', () => {
+  it('are those of the specification, in its order', () => {
+    const expected = JSON.parse(
+      JSON.stringify(vectors.global).replaceAll("[the user's Matrix ID]", '@a:b'),
+    ) as PushRuleset;
+    expect(defaults).to.deep.equal(expected);
+    for (const kind of PUSH_RULE_KINDS) {
+      expect(ids(defaults, kind)).to.deep.equal(ids(expected, kind));
+    }
+  });
+
+  it('stay as they are without changes', () => {
+    expect(applyUserChanges(defaults, [])).to.deep.equal(defaults);
+  });
+
+  it('can be switched, and given other actions', () => {
+    const changed = applyUserChanges(defaults, [
+      change({ kind: 'override', ruleId: '.m.rule.master', enabled: true }),
+      change({
+        kind: 'underride',
+        ruleId: '.m.rule.message',
+        actions: ['notify', { set_tweak: 'highlight' }],
+      }),
+    ]);
+    expect(changed.override[0]).to.deep.include({ rule_id: '.m.rule.master', enabled: true, actions: [] });
+    const message = changed.underride.find((rule) => rule.rule_id === '.m.rule.message');
+    expect(message).to.deep.include({ enabled: true, actions: ['notify', { set_tweak: 'highlight' }] });
+    expect(message?.conditions).to.have.lengthOf(1);
+  });
+
+  it("come after the user's own, but for the master rule", () => {
+    const conditions = [{ kind: 'event_match', key: 'type', pattern: 'x' }];
+    const changed = applyUserChanges(defaults, [
+      change({ kind: 'override', ruleId: 'second', rule: { actions: [], conditions }, priority: 2 }),
+      change({
+        kind: 'override',
+        ruleId: 'first',
+        rule: { actions: ['notify'] },
+        priority: 1,
+        enabled: false,
+      }),
+      change({ kind: 'content', ruleId: 'word', rule: { actions: [], pattern: 'w*d' } }),
+      change({ kind: 'underride', ruleId: 'last', rule: { actions: [] } }),
+    ]);
+    expect(ids(changed, 'override').slice(0, 4)).to.deep.equal([
+      '.m.rule.master',
+      'first',
+      'second',
+      '.m.rule.suppress_notices',
+    ]);
+    expect(changed.override[1]).to.deep.equal({
+      rule_id: 'first',
+      default: false,
+      enabled: false,
+      actions: ['notify'],
+    });
+    expect(changed.override[2]).to.deep.include({ enabled: true, conditions });
+    expect(changed.content).to.deep.equal([
+      { rule_id: 'word', default: false, enabled: true, actions: [], pattern: 'w*d' },
+    ]);
+    expect(ids(changed, 'underride')[0]).to.equal('last');
+  });
+
+  it('lose actions of old versions', () => {
+    const [own] = applyUserChanges(defaults, [
+      change({ kind: 'room', ruleId: '!r:b', rule: { actions: ['dont_notify', 'coalesce', 'notify'] } }),
+    ]).room;
+    expect(own?.actions).to.deep.equal(['notify']);
+  });
+
+  it('ignore changes of rules that are gone', () => {
+    const gone = change({ kind: 'override', ruleId: '.m.rule.roomnotif', enabled: false });
+    expect(applyUserChanges(defaults, [gone])).to.deep.equal(defaults);
+  });
+});
