@@ -1,37 +1,116 @@
-import type { WriteOutcome, WriteStep } from '../db/kit/write-set.ts';
+import type { WriteOutcome, WriteSet } from '../db/kit/write-set.ts';
+import type { StreamOwnerProtocol, StreamSubscriberProtocol } from '../src/streams/message.ts';
+import { createOwnedDurableStream, type DurableStreamOwner } from '../src/streams/owned-durable-stream.ts';
+import {
+  createOwnedMemoryStream,
+  type MemoryStreamOwner,
+  nextEpoch,
+} from '../src/streams/owned-memory-stream.ts';
+import type { OwnedStreamOptions, StreamServer } from '../src/streams/owned-stream.ts';
+import type { DurableStream, MemoryStream } from '../src/streams/stream.ts';
+import { commit as commitSteps } from './commit.ts';
+import type { TroupeContext } from './environment.ts';
+import type { Handlers } from './kit/actor.ts';
+import type { ActorRef } from './kit/ref.ts';
 
-/** A write that advances a durable stream. */
-export interface StreamWrite<Row> {
-  /** How many positions it takes, at least 1. */
-  readonly count: number;
-  /** Statements; `positionOffset` binds `:position`. */
-  readonly steps: readonly WriteStep[];
-  /** Called after the commit with the positions that were allocated, ascending: the rows of each, in the same order. */
-  readonly rows: (positions: readonly number[]) => readonly (readonly Row[])[];
+export type { DurableStreamOwner } from '../src/streams/owned-durable-stream.ts';
+export type { MemoryStreamOwner } from '../src/streams/owned-memory-stream.ts';
+
+/** The messages of {@link StreamOwnerProtocol}, to be spread into an actor's handlers. */
+export type StreamOwnerHandlers = Handlers<StreamOwnerProtocol>;
+
+/** A stream in the hands of an actor. */
+export interface OwnedStream<Owner> {
+  readonly owner: Owner;
+  /** Answers for this stream alone: an actor with several streams combines them with {@link combineStreams}. */
+  readonly handlers: StreamOwnerHandlers;
+  readonly server: StreamServer;
 }
 
-/** A durable stream as its owner holds it. */
-export interface DurableStreamOwner<Row> {
-  /** The last position whose rows, and all before them, are committed. */
-  currentToken(): number;
-  /**
-   * Commits, then publishes the rows in order of position, then resolves. Refused and unavailable writes publish nothing.
-   *
-   * @throws (rejection) when a statement is defective: the owner is to crash
-   */
-  write(request: StreamWrite<Row>): Promise<WriteOutcome>;
-  /** The same for history: `count` negative positions, nothing published, nobody woken, the token stays. */
-  writeBackward(request: Omit<StreamWrite<Row>, 'rows'>): Promise<WriteOutcome>;
+function handlersOf(servers: readonly StreamServer[]): StreamOwnerHandlers {
+  return {
+    'stream.subscribe'(input) {
+      for (const server of servers) if (input.streams.includes(server.stream)) server.subscribe(input);
+    },
+    'stream.unsubscribe'(input) {
+      for (const server of servers) server.unsubscribe(input);
+    },
+    'stream.acknowledge'(input) {
+      for (const server of servers) if (input.stream === server.stream) server.acknowledge(input);
+    },
+    'stream.read'(input) {
+      const server = servers.find(({ stream }) => stream === input.stream);
+      if (server === undefined) throw new Error(`${input.stream} is not owned here`);
+      return server.read(input);
+    },
+  };
 }
 
-/** An in-memory stream as its owner holds it. */
-export interface MemoryStreamOwner<Row> {
-  readonly epoch: number;
-  currentToken(): number;
-  /** Appends a row and publishes it. Gives its position. */
-  append(row: Row): number;
-  /** Forgets the latest row of a key, without telling anyone: for keys whose absence says the same. */
-  forget(key: string): void;
-  /** The latest row of a key. */
-  latest(key: string): Row | undefined;
+/** The handlers of an actor that owns several streams. */
+export function combineStreams(...owned: readonly { readonly server: StreamServer }[]): StreamOwnerHandlers {
+  return handlersOf(owned.map(({ server }) => server));
+}
+
+function optionsOf(context: TroupeContext): OwnedStreamOptions {
+  // Who subscribes has said that it understands these messages; its name is data.
+  const subscriber = (name: string): ActorRef<StreamSubscriberProtocol> =>
+    context.ref(name as `views@${string}`);
+  return {
+    owner: context.name,
+    transport: {
+      tellRows: (name, message) => subscriber(name).tell('stream.rows', message),
+      tellPosition: (name, message) => subscriber(name).tell('stream.position', message),
+    },
+    caches: context.env.caches,
+    clock: context.clock,
+    metrics: context.metrics,
+    crash: (error) => context.crash(error),
+  };
+}
+
+function handOver<Owner>(
+  context: TroupeContext,
+  made: { readonly owner: Owner; readonly server: StreamServer },
+): OwnedStream<Owner> {
+  context.ended.addEventListener('abort', () => made.server.close(), { once: true });
+  return { ...made, handlers: handlersOf([made.server]) };
+}
+
+/** Commits a write set of this actor as data: see `commit` of `./commit.ts`. */
+export function commit(context: TroupeContext, set: WriteSet): Promise<WriteOutcome> {
+  return commitSteps(context, set.steps, set.advance);
+}
+
+/**
+ * Makes the actor the owner of a durable stream, from where its last life ended.
+ *
+ * @param context of the actor that `stream.owner` names
+ */
+export async function ownDurableStream<Row>(
+  context: TroupeContext,
+  stream: DurableStream<string, Row>,
+): Promise<OwnedStream<DurableStreamOwner<Row>>> {
+  const start = await context.ref('committer').ask('committer.read-position', { stream: stream.name });
+  return handOver(
+    context,
+    createOwnedDurableStream({
+      ...optionsOf(context),
+      stream,
+      start: start.position,
+      write: (set) => commit(context, set),
+    }),
+  );
+}
+
+/**
+ * Makes the actor the owner of an in-memory stream, in a new epoch.
+ *
+ * @param context of the actor that `stream.owner` names
+ */
+export function ownMemoryStream<Row>(
+  context: TroupeContext,
+  stream: MemoryStream<string, Row>,
+): OwnedStream<MemoryStreamOwner<Row>> {
+  const epoch = nextEpoch(context.clock, context.random, context.incarnation);
+  return handOver(context, createOwnedMemoryStream({ ...optionsOf(context), stream, epoch }));
 }

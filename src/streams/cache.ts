@@ -1,6 +1,5 @@
-import type { Query } from '../../db/kit/query.ts';
 import type { ReadDb } from '../../db/kit/read-db.ts';
-import type { FactName, FactOf } from './fact.ts';
+import type { Fact, FactName, FactOf } from './fact.ts';
 
 /** Which keys of a cache a fact drops. `'all'` drops everything. */
 export type Drops<Key extends string> = readonly Key[] | 'all';
@@ -18,7 +17,9 @@ export interface CacheDefinition<Key extends string, Value> {
   /** Loads one entry. Uses the queries in `reads` only. */
   load(db: ReadDb, key: Key): Promise<Value>;
   /** Every query that `load` runs: a test derives from their tables which facts must stand in `dependsOn`. */
-  readonly reads: readonly Query<never>[];
+  readonly reads: readonly { readonly name: string; readonly sql: string }[];
+  /** Which values are kept; all when absent. For answers such as "unknown", which no fact makes untrue later. */
+  readonly keeps?: (value: Value) => boolean;
   /** The facts that make entries untrue, and which. */
   readonly dependsOn: {
     readonly [Name in FactName]?: (fact: FactOf<Name>) => Drops<Key>;
@@ -38,4 +39,18 @@ export interface Caches {
   get<Key extends string, Value>(cache: CacheDefinition<Key, Value>, key: Key): Promise<Value>;
   /** The entry if it is in memory; counts neither hit nor miss. */
   peek<Key extends string, Value>(cache: CacheDefinition<Key, Value>, key: Key): Value | undefined;
+}
+
+/** What takes facts: the one function by which subscribers and owners alike drop what a row made untrue. */
+export interface FactSink {
+  /** Drops, synchronously, every entry that one of `facts` makes untrue. Facts and caches that are not here are ignored. */
+  applyFacts(facts: readonly Fact[]): void;
+}
+
+/** The caches of one thread as its views and its owners see them. */
+export interface ThreadCaches extends Caches, FactSink {
+  /** Drops everything: what was missed cannot be told. */
+  clear(): void;
+  /** Counts the invalidations that reached any entry of `cache`, or could have: it moves before the token does. */
+  generation(cache: { readonly name: string }): number;
 }

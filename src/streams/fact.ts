@@ -1,5 +1,3 @@
-import type { Json } from '../kit/json.ts';
-
 /**
  * Something that became true and that a cache may depend on. A stream derives facts from its rows (`invalidates`); caches
  * declare which facts drop which of their keys (`dependsOn`). Facts are idempotent and commutative.
@@ -29,13 +27,12 @@ export type Fact =
   /** An access token was revoked. `tokenHash` is the hex SHA-256 of the token: tokens themselves never travel. */
   | { readonly fact: 'access-token'; readonly tokenHash: string }
   | { readonly fact: 'room-alias'; readonly alias: string }
-  | { readonly fact: 'filter'; readonly userId: string; readonly filterId: string };
+  | { readonly fact: 'filter'; readonly userId: string; readonly filterId: string }
+  /** So much changed that forgetting everything costs less than naming it: drops every entry of every cache. */
+  | { readonly fact: 'everything' };
 
 /** The names of all facts. */
 export type FactName = Fact['fact'];
 
 /** The fact called `Name`. */
 export type FactOf<Name extends FactName> = Extract<Fact, { readonly fact: Name }>;
-
-/** Plain data as rows of streams carry it. */
-export type PlainRow = Readonly<Record<string, Json | undefined>>;

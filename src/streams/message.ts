@@ -27,7 +27,12 @@ export interface StreamPosition {
 /** What every owner of streams understands, beside its own messages. */
 export type StreamOwnerProtocol = {
   /** Answered with one `stream.position` per stream told to `subscriber`; then rows follow. */
-  'stream.subscribe': Tell<{ readonly subscriber: string; readonly streams: readonly string[] }>;
+  'stream.subscribe': Tell<{
+    readonly subscriber: string;
+    readonly streams: readonly string[];
+    /** Those of `streams` whose positions are enough: told `stream.position` where others are told `stream.rows`. */
+    readonly positionsOnly?: readonly string[];
+  }>;
   'stream.unsubscribe': Tell<{ readonly subscriber: string }>;
   /** How far the subscriber is: for its lag, and for streams that are trimmed by acknowledgement. */
   'stream.acknowledge': Tell<{
@@ -36,7 +41,10 @@ export type StreamOwnerProtocol = {
     readonly epoch: number;
     readonly position: number;
   }>;
-  /** Catch-up of in-memory streams: the latest row of each key in (from, to]. An older epoch reads from the beginning. */
+  /**
+   * Catch-up of in-memory streams: the latest row of each key in (from, to]. An older epoch reads from the beginning. `forgottenUpTo`, there
+   * only when it is after `from`: rows up to it may have been forgotten without a row in their place.
+   */
   'stream.read': Ask<
     {
       readonly stream: string;
@@ -45,7 +53,7 @@ export type StreamOwnerProtocol = {
       readonly to: number;
       readonly limit: number;
     },
-    StreamPage<unknown> & { readonly epoch: number }
+    StreamPage<unknown> & { readonly epoch: number; readonly forgottenUpTo?: number }
   >;
 };
 

@@ -17,6 +17,8 @@ export const presenceStream = defineMemoryStream<'presence', PresenceRow>({
   letter: 'p',
   owner: 'presence',
   key: (row) => row.userId,
+  forgotten: (row) =>
+    row.presence === 'offline' ? null : { ...row, presence: 'offline', isCurrentlyActive: false },
   wakes: (row) => [`user:${row.userId}`, ...row.roomIds.map((roomId) => `room:${roomId}` as const)],
   invalidates: () => [],
 });

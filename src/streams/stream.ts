@@ -66,6 +66,11 @@ export interface MemoryStream<Name extends string, Row> extends StreamBase<Name,
    * subscriber, those that have not acknowledged anything yet included, has acknowledged them.
    */
   readonly retention?: 'latest-of-key' | 'until-acknowledged';
+  /**
+   * What it says when the row of a key is forgotten: who still holds an older row of that key holds this one instead. Null when the row
+   * says so itself. When absent, such rows are dropped.
+   */
+  forgotten?(row: Row): Row | null;
 }
 
 export type Stream<Name extends string = string, Row = unknown> =

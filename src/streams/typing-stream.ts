@@ -12,6 +12,7 @@ export const typingStream = defineMemoryStream<'typing', TypingRow>({
   letter: 't',
   owner: 'typing',
   key: (row) => row.roomId,
+  forgotten: ({ roomId, userIds }) => (userIds.length === 0 ? null : { roomId, userIds: [] }),
   wakes: (row) => [`room:${row.roomId}`],
   invalidates: () => [],
 });

@@ -1,0 +1,141 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { CacheDefinition } from '../../../src/streams/cache.ts';
+import type { FactName } from '../../../src/streams/fact.ts';
+
+export type AnyCache = CacheDefinition<string, unknown>;
+
+/** What makes a copy of a table untrue: facts that all have to be handled, or that no fact tells of it. */
+type Untruth = readonly FactName[] | 'never changes' | 'no fact tells';
+
+/**
+ * Every table (and, where they differ, column) with the facts that a cache which reads it depends on. A `room-changed` poke stands for
+ * the memberships that it names, so that those need not be declared twice.
+ */
+export const FACTS_BY_TABLE: Readonly<Record<string, Untruth>> = {
+  access_tokens: ['access-token'],
+  account_data: ['account-data'],
+  accounts: ['account'],
+  current_state: ['room-state', 'room-changed'],
+  device_list_changes: ['device-list'],
+  device_list_outbound: 'no fact tells',
+  devices: ['device-list'],
+  event_transactions: 'never changes',
+  // An event is what it was when it was signed; what became of it is not.
+  events: 'never changes',
+  'events.redacted_by': ['event'],
+  'events.rejection': ['event'],
+  filters: ['filter'],
+  forward_extremities: 'no fact tells',
+  local_memberships: ['membership'],
+  profile_fields: ['profile'],
+  push_rules: ['push-rules'],
+  receipts: ['receipt'],
+  registration_tokens: 'no fact tells',
+  room_aliases: ['room-alias'],
+  rooms: 'never changes',
+  'rooms.is_public': 'no fact tells',
+  server_identity: 'never changes',
+  signing_keys: 'never changes',
+  state_changes: 'never changes',
+  state_group_entries: 'never changes',
+  state_groups: 'never changes',
+  state_keys: 'never changes',
+  stream_positions: 'no fact tells',
+  to_device_messages: 'no fact tells',
+  to_device_transactions: 'never changes',
+  user_ids: 'never changes',
+};
+
+/** The tables that a statement reads. Names of its own (WITH) and table-valued functions are none. */
+export function tablesOf(sql: string): readonly string[] {
+  const own = new Set(
+    [...sql.matchAll(/\b([a-z_]+)\s*(?:\([^()]*\))?\s+AS\s+(?:MATERIALIZED\s+)?\(/gi)].map(
+      ([, name]) => name,
+    ),
+  );
+  const named = [...sql.matchAll(/\b(?:FROM|JOIN)\s+([a-z_]+)\b(?!\s*\()/gi)].map(([, name = '']) =>
+    name.toLowerCase(),
+  );
+  return [...new Set(named)].filter((name) => !own.has(name)).toSorted();
+}
+
+/** The entries of {@link FACTS_BY_TABLE} that a statement touches. */
+function touched(sql: string): readonly string[] {
+  return tablesOf(sql).flatMap((table) => [
+    table,
+    ...Object.keys(FACTS_BY_TABLE).filter((entry) => {
+      const [of, column] = entry.split('.');
+      return of === table && column !== undefined && new RegExp(`\\b${column}\\b`).test(sql);
+    }),
+  ]);
+}
+
+/** The facts that must stand in a cache's `dependsOn`, from what it reads. */
+export function requiredFacts(cache: AnyCache): readonly FactName[] {
+  const facts = cache.reads
+    .flatMap(({ sql }) => touched(sql))
+    .flatMap((entry) => {
+      const untruth = FACTS_BY_TABLE[entry] ?? [];
+      return typeof untruth === 'string' ? [] : untruth;
+    });
+  return [...new Set(facts)];
+}
+
+/** What is wrong with a cache, in words. */
+export function findFaults(cache: AnyCache): readonly string[] {
+  const faults = requiredFacts(cache)
+    .filter((fact) => cache.dependsOn[fact] === undefined)
+    .map((fact) => `${cache.name} does not depend on ${fact}`);
+  for (const { name, sql } of cache.reads)
+    for (const entry of touched(sql)) {
+      if (FACTS_BY_TABLE[entry] === undefined)
+        faults.push(`${name} reads ${entry}, of which nothing is known`);
+      if (FACTS_BY_TABLE[entry] === 'no fact tells')
+        faults.push(`${name} reads ${entry}, and no fact tells of its changes`);
+    }
+  return faults;
+}
+
+function isCache(value: unknown): value is AnyCache {
+  const fields = value as { load?: unknown; dependsOn?: unknown; reads?: unknown } | null;
+  return (
+    typeof fields === 'object' &&
+    typeof fields?.load === 'function' &&
+    typeof fields.dependsOn === 'object' &&
+    Array.isArray(fields.reads)
+  );
+}
+
+/** Every cache that a file below `src` or `actors` defines and exports. */
+export async function loadCaches(): Promise<readonly AnyCache[]> {
+  const root = join(import.meta.dirname, '../../..');
+  const files = ['src', 'actors'].flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((file) =>
+      join(root, folder, file),
+    ),
+  );
+  const defining = files.filter(
+    (file) =>
+      file.endsWith('.ts') && /\bdefineCache\s*<[^;]*>\(|= defineCache\(/.test(readFileSync(file, 'utf8')),
+  );
+  const modules = await Promise.all(
+    defining.map((file) => import(pathToFileURL(file).href) as Promise<object>),
+  );
+  return modules.flatMap((module) => Object.values(module) as unknown[]).filter(isCache);
+}
+
+/** How many caches the source defines: each of them has to be exported. */
+export function countDefinitions(): number {
+  const root = join(import.meta.dirname, '../../..');
+  return ['src', 'actors']
+    .flatMap((folder) =>
+      readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((file) =>
+        join(root, folder, file),
+      ),
+    )
+    .filter((file) => file.endsWith('.ts'))
+    .map((file) => readFileSync(file, 'utf8').match(/= defineCache\b/g)?.length ?? 0)
+    .reduce((sum, count) => sum + count, 0);
+}

@@ -1,0 +1,233 @@
+import { expect } from 'chai';
+import { type CacheDefinition, defineCache, type ThreadCaches } from '../../../src/streams/cache.ts';
+import { createThreadCaches } from '../../../src/streams/cache-store.ts';
+import { createFakeClock } from '../../support/fake-clock.ts';
+import { createFigures, type Figures } from './figures.ts';
+import { createNoteLog } from './stream-doubles.ts';
+
+describe('caches of a thread', () => {
+  let figures: Figures;
+  let caches: ThreadCaches;
+  /** What the database says, and how often it was asked. */
+  let truth: Map<string, string>;
+  let loads: string[];
+  let gate: Promise<void> | null;
+  let profiles: CacheDefinition<string, string>;
+  let members: CacheDefinition<string, string>;
+
+  const load = async (_db: unknown, key: string): Promise<string> => {
+    loads.push(key);
+    const value = truth.get(key) ?? 'none';
+    await (gate ?? Promise.resolve());
+    return value;
+  };
+
+  beforeEach(() => {
+    figures = createFigures();
+    caches = createThreadCaches({ db: createNoteLog().db, metrics: figures.metrics });
+    truth = new Map([['@a:x', 'one']]);
+    loads = [];
+    gate = null;
+    profiles = defineCache<string, string>({
+      name: 'profiles',
+      sizeMax: 3,
+      load,
+      reads: [],
+      dependsOn: { profile: (fact) => [fact.userId], account: () => 'all' },
+    });
+    members = defineCache<string, string>({
+      name: 'members',
+      sizeMax: 100,
+      load,
+      reads: [],
+      dependsOn: { membership: (fact) => [fact.userId], 'room-changed': (fact) => [fact.roomId] },
+    });
+  });
+
+  it('loads once and then remembers', async () => {
+    expect(await caches.get(profiles, '@a:x')).to.equal('one');
+    expect(await caches.get(profiles, '@a:x')).to.equal('one');
+    expect(loads).to.deep.equal(['@a:x']);
+    expect(figures.counter('cache.profiles.hits')).to.equal(1);
+    expect(figures.counter('cache.profiles.misses')).to.equal(1);
+    expect(figures.gauge('cache.profiles.size')).to.equal(1);
+  });
+
+  it('those who ask while it loads share one load', async () => {
+    const values = await Promise.all([1, 2, 3].map(() => caches.get(profiles, '@a:x')));
+    expect([values, loads]).to.deep.equal([['one', 'one', 'one'], ['@a:x']]);
+  });
+
+  it('a load that fails is told to its askers and tried again', async () => {
+    let isBroken = true;
+    const broken = defineCache<string, string>({
+      ...profiles,
+      name: 'broken',
+      load: (db, key) => (isBroken ? Promise.reject(new Error('no')) : load(db, key)),
+    });
+    const failed = await caches.get(broken, '@a:x').catch((error: unknown) => String(error));
+    isBroken = false;
+    expect([failed, await caches.get(broken, '@a:x')]).to.deep.equal(['Error: no', 'one']);
+  });
+
+  it('keeps to its bound, the least recently used goes first', async () => {
+    for (const key of ['1', '2', '3', '1', '4']) {
+      // In this order.
+      // oxlint-disable-next-line no-await-in-loop
+      await caches.get(profiles, key);
+    }
+    expect(['1', '2', '3', '4'].filter((key) => caches.peek(profiles, key) !== undefined)).to.deep.equal([
+      '1',
+      '3',
+      '4',
+    ]);
+  });
+
+  it('counts entries by their size', async () => {
+    const sized = defineCache<string, string>({
+      ...profiles,
+      name: 'sized',
+      sizeMax: 5,
+      size: (value) => value.length,
+    });
+    truth.set('@b:x', 'four');
+    await caches.get(sized, '@a:x');
+    await caches.get(sized, '@b:x');
+    expect([caches.peek(sized, '@a:x'), caches.peek(sized, '@b:x')]).to.deep.equal([undefined, 'four']);
+    expect(figures.gauge('cache.sized.size')).to.equal(4);
+  });
+
+  it('does not keep what the cache says is not to be kept', async () => {
+    const picky = defineCache<string, string>({
+      ...profiles,
+      name: 'picky',
+      keeps: (value) => value !== 'none',
+    });
+    expect(await caches.get(picky, '@new:x')).to.equal('none');
+    truth.set('@new:x', 'here');
+    expect(await caches.get(picky, '@new:x')).to.equal('here');
+    expect(caches.peek(picky, '@new:x')).to.equal('here');
+  });
+
+  it('drops the keys that a fact names, and only those', async () => {
+    await caches.get(profiles, '@a:x');
+    await caches.get(profiles, '@b:x');
+    caches.applyFacts([{ fact: 'profile', userId: '@a:x' }]);
+    expect([caches.peek(profiles, '@a:x'), caches.peek(profiles, '@b:x')]).to.deep.equal([undefined, 'none']);
+    expect(figures.counter('cache.profiles.invalidations')).to.equal(1);
+    caches.applyFacts([{ fact: 'account', userId: '@z:x' }]);
+    expect(caches.peek(profiles, '@b:x')).to.equal(undefined);
+  });
+
+  describe('6.5 a fill that began before an invalidation', () => {
+    it('is given to who asked before, and not stored', async () => {
+      const opened = Promise.withResolvers<void>();
+      gate = opened.promise;
+      const before = caches.get(profiles, '@a:x');
+      truth.set('@a:x', 'two');
+      caches.applyFacts([{ fact: 'profile', userId: '@a:x' }]);
+      gate = null;
+      const after = caches.get(profiles, '@a:x');
+      expect(await after).to.equal('two');
+      opened.resolve();
+      expect(await before).to.equal('one');
+      expect(caches.peek(profiles, '@a:x')).to.equal('two');
+      expect(figures.counter('cache.profiles.not-stored')).to.equal(1);
+    });
+
+    for (const [name, drop] of [
+      ['all keys', (each: ThreadCaches) => each.applyFacts([{ fact: 'account', userId: '@z:x' }])],
+      ['everything', (each: ThreadCaches) => each.applyFacts([{ fact: 'everything' }])],
+      ['a cleared thread', (each: ThreadCaches) => each.clear()],
+    ] as const)
+      it(`counts for an invalidation of ${name} too`, async () => {
+        const opened = Promise.withResolvers<void>();
+        gate = opened.promise;
+        const before = caches.get(profiles, '@a:x');
+        drop(caches);
+        opened.resolve();
+        expect(await before).to.equal('one');
+        expect(caches.peek(profiles, '@a:x')).to.equal(undefined);
+      });
+
+    it('is stored when only another key was invalidated', async () => {
+      const opened = Promise.withResolvers<void>();
+      gate = opened.promise;
+      const before = caches.get(profiles, '@a:x');
+      caches.applyFacts([{ fact: 'profile', userId: '@b:x' }]);
+      opened.resolve();
+      await before;
+      expect(caches.peek(profiles, '@a:x')).to.equal('one');
+    });
+  });
+
+  it('6.6 the generation has moved when applyFacts returns', async () => {
+    await caches.get(profiles, '@a:x');
+    const before = caches.generation(profiles);
+    caches.applyFacts([{ fact: 'profile', userId: '@a:x' }]);
+    expect(caches.generation(profiles)).to.be.greaterThan(before);
+  });
+
+  it('7.4 facts of caches that are not here, and unknown facts, change nothing and throw nothing', async () => {
+    await caches.get(profiles, '@a:x');
+    caches.applyFacts([
+      { fact: 'room-alias', alias: '#a:x' },
+      { fact: 'membership', roomId: '!r', userId: '@a:x' },
+      { fact: 'of the next version' } as never,
+      { fact: 'profile', userId: '@nobody:x' },
+    ]);
+    expect(caches.peek(profiles, '@a:x')).to.equal('one');
+    caches.applyFacts([{ fact: 'profile', userId: '@a:x' }]);
+    expect(caches.peek(profiles, '@a:x')).to.equal(undefined);
+  });
+
+  it('7.2 a poke without members drops what depends on the room', async () => {
+    await caches.get(members, '!r');
+    await caches.get(members, '@a:x');
+    caches.applyFacts([{ fact: 'room-changed', roomId: '!r', members: [] }]);
+    expect([caches.peek(members, '!r'), caches.peek(members, '@a:x')]).to.deep.equal([undefined, 'one']);
+  });
+
+  it('7.9 a poke stands for the memberships that it names', async () => {
+    await caches.get(members, '@a:x');
+    caches.applyFacts([{ fact: 'room-changed', roomId: '!r', members: ['@b:x', '@a:x'] }]);
+    expect(caches.peek(members, '@a:x')).to.equal(undefined);
+  });
+
+  it('7.6 facts twice and in any order leave the same caches', async () => {
+    const facts = [
+      { fact: 'room-changed', roomId: '!r', members: ['@a:x'] },
+      { fact: 'profile', userId: '@a:x' },
+      { fact: 'membership', roomId: '!r', userId: '@b:x' },
+    ] as const;
+    const left: unknown[] = [];
+    for (const order of [facts, facts.toReversed(), [...facts, ...facts]]) {
+      // Each order begins with full caches.
+      // oxlint-disable-next-line no-await-in-loop
+      for (const key of ['@a:x', '@b:x', '!r', '!s']) await caches.get(members, key);
+      // oxlint-disable-next-line no-await-in-loop
+      await caches.get(profiles, '@a:x');
+      caches.applyFacts(order);
+      left.push([
+        ...['@a:x', '@b:x', '!r', '!s'].map((key) => caches.peek(members, key)),
+        caches.peek(profiles, '@a:x'),
+      ]);
+    }
+    expect(left).to.deep.equal(
+      Array.from({ length: 3 }, () => [undefined, undefined, undefined, 'none', undefined]),
+    );
+  });
+
+  it('two caches of one name are a mistake', async () => {
+    await caches.get(profiles, '@a:x');
+    expect(() => caches.get({ ...profiles }, '@a:x')).to.throw('two caches are called profiles');
+  });
+
+  it('holds no fill longer than it takes', async () => {
+    const clock = createFakeClock();
+    await Promise.allSettled(Array.from({ length: 50 }, (_, index) => caches.get(profiles, String(index))));
+    await clock.settle();
+    expect(figures.counter('cache.profiles.misses')).to.equal(50);
+    expect(figures.gauge('cache.profiles.size')).to.equal(3);
+  });
+});
