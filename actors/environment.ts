@@ -1,8 +1,8 @@
 import type { ReadDb } from '../db/kit/read-db.ts';
 import type { Config } from '../src/config/config.ts';
 import type { ServerKey } from '../src/matrix/signing.ts';
-import type { Caches } from '../src/streams/cache.ts';
-import type { StreamViews } from '../src/streams/view.ts';
+import type { ThreadCaches } from '../src/streams/cache.ts';
+import type { ThreadViews } from '../src/streams/view.ts';
 import type { ActorContext, ActorDefinition } from './kit/actor.ts';
 import type { Protocol } from './kit/protocol.ts';
 import type { ActorMap } from './protocols.ts';
@@ -13,8 +13,8 @@ export interface Environment {
   /** Read-only connections of this thread. */
   readonly db: ReadDb;
   /** The streams and caches of this thread; absent on threads without a `views@…` actor. */
-  readonly streams: StreamViews | null;
-  readonly caches: Caches | null;
+  readonly streams: ThreadViews | null;
+  readonly caches: ThreadCaches | null;
   /** The server's signing key. */
   readonly serverKey: ServerKey;
 }

@@ -5,6 +5,7 @@ import type { CommitterProtocol } from './committer/protocol.ts';
 import type { DeviceListsProtocol } from './device-lists/protocol.ts';
 import type { FederationProtocol } from './federation/protocol.ts';
 import type { HttpProtocol } from './http/protocol.ts';
+import type { InspectorProtocol } from './inspector/protocol.ts';
 import type { PoolProtocol } from './pool/protocol.ts';
 import type { PresenceProtocol } from './presence/protocol.ts';
 import type { PushRulesProtocol } from './push-rules/protocol.ts';
@@ -22,6 +23,7 @@ export interface ActorProtocols {
   readonly committer: CommitterProtocol;
   readonly 'device-lists': DeviceListsProtocol;
   readonly federation: FederationProtocol;
+  readonly inspector: InspectorProtocol;
   readonly pool: PoolProtocol;
   readonly presence: PresenceProtocol;
   readonly 'push-rules': PushRulesProtocol;

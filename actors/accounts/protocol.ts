@@ -1,5 +1,11 @@
 import type { Refusal } from '../../src/matrix/refusal.ts';
-import type { Ask } from '../kit/protocol.ts';
+import type { Ask, Tell } from '../kit/protocol.ts';
+
+/** A position that a gateway's view is to reach before the write that made it is answered. */
+export interface StreamMark {
+  readonly stream: string;
+  readonly position: number;
+}
 
 /** A device and its new access token; the token itself is only ever seen here. */
 export interface LoggedIn {
@@ -7,16 +13,160 @@ export interface LoggedIn {
   readonly userId: string;
   readonly deviceId: string;
   readonly accessToken: string;
+  /** Where the effects of the login stand. */
+  readonly marks: readonly StreamMark[];
+}
+
+/** A new account. */
+export interface Registered {
+  readonly kind: 'registered';
+  readonly userId: string;
+  /** Null when no device was wanted. */
+  readonly login: LoggedIn | null;
+}
+
+/** A change that is committed. */
+export interface AccountChanged {
+  readonly kind: 'changed';
+  /** Where its effects stand: revocations on `caches`, devices on `device-lists`, member events on `events`. */
+  readonly marks: readonly StreamMark[];
+}
+
+/** The device that a login asks for. */
+export interface WantedDevice {
+  /** Null: a new one with a generated id. */
+  readonly deviceId: string | null;
+  /** Ignored when the device exists. */
+  readonly initialDeviceDisplayName: string | null;
+}
+
+/** What a session of user-interactive authentication is good for, and nothing else. */
+export interface AuthBinding {
+  /** Method and path of the request. */
+  readonly endpoint: string;
+  /** Who asks, or null when nobody is logged in. */
+  readonly userId: string | null;
+  /** Hash of the request's parameters without `auth`; null when it has none, as a request that only asks for the flows. */
+  readonly parametersHash: string | null;
+}
+
+/** Alternatives, each a list of the stages that it takes. */
+export type AuthFlows = readonly (readonly string[])[];
+
+/** All stages of a flow are completed. The session has ended: the operation may be tried once. */
+export interface AuthPassed {
+  readonly kind: 'passed';
+  /** The token of a completed `m.login.registration_token`. */
+  readonly registrationToken: string | null;
+}
+
+/** What is still to be done. */
+export interface AuthChallenge {
+  readonly kind: 'challenge';
+  readonly session: string;
+  readonly flows: AuthFlows;
+  readonly completed: readonly string[];
+  /**
+   * `session`: the one named is unknown, expired or bound to something else, and this is a new one. `registration-token`: the token
+   * is not (any longer) valid.
+   */
+  readonly problem: 'session' | 'registration-token' | null;
 }
 
 export type AccountsProtocol = {
-  /** Makes a device (or takes over the one named) with a new access token. The caller has checked the credentials. */
-  'accounts.log-in': Ask<
+  /**
+   * Makes an account and, unless `device` is null, logs it in, in one write. The caller has checked who may register and has hashed the
+   * password. The account becomes an admin's when `isAdmin` or the registration token says so.
+   * Refused with M_USER_IN_USE, M_FORBIDDEN (registration token).
+   */
+  'accounts.register': Ask<
+    {
+      /** Checked against the grammar of new user ids; null: generated. */
+      readonly userId: string | null;
+      /** PHC text; null: no password login. */
+      readonly passwordHash: string | null;
+      readonly isAdmin: boolean;
+      readonly displayname: string | null;
+      /** One use of it is taken in the same write. */
+      readonly registrationToken: string | null;
+      readonly device: WantedDevice | null;
+    },
+    Registered | Refusal
+  >;
+  /**
+   * Makes a device (or takes over the one named, whose tokens are revoked) with a new access token. The caller has checked the
+   * credentials. Refused with M_USER_DEACTIVATED (also when there is no such account), M_FORBIDDEN (too many devices).
+   */
+  'accounts.log-in': Ask<{ readonly userId: string } & WantedDevice, LoggedIn | Refusal>;
+  /** Deletes devices with their access tokens; those that do not exist are passed over. */
+  'accounts.delete-devices': Ask<
+    { readonly userId: string; readonly deviceIds: readonly string[] },
+    AccountChanged | Refusal
+  >;
+  /** Deletes all devices of a user with their access tokens: logs out everywhere. */
+  'accounts.delete-all-devices': Ask<{ readonly userId: string }, AccountChanged | Refusal>;
+  /** Names a device, or takes its name away. Refused with M_NOT_FOUND. */
+  'accounts.rename-device': Ask<
+    { readonly userId: string; readonly deviceId: string; readonly displayName: string | null },
+    AccountChanged | Refusal
+  >;
+  /** Stores a new password. Refused with M_USER_DEACTIVATED. */
+  'accounts.change-password': Ask<
     {
       readonly userId: string;
-      readonly deviceId: string | null;
-      readonly initialDeviceDisplayName: string | null;
+      readonly passwordHash: string;
+      /** Deletes all devices but this one; null: deletes none. */
+      readonly onlyDeviceToKeep: string | null;
     },
-    LoggedIn | Refusal
+    AccountChanged | Refusal
   >;
+  /** Ends an account for ever: its password, devices and tokens go, its name stays taken. `erase`: its profile goes too. */
+  'accounts.deactivate': Ask<{ readonly userId: string; readonly erase: boolean }, AccountChanged | Refusal>;
+  /**
+   * Sets (JSON text) or deletes (null) one profile field; `displayname` and `avatar_url` go into the user's member events.
+   * Refused with M_PROFILE_TOO_LARGE, M_USER_DEACTIVATED.
+   */
+  'accounts.set-profile-field': Ask<
+    { readonly userId: string; readonly field: string; readonly valueJson: string | null },
+    AccountChanged | Refusal
+  >;
+  /** A device was used. Coalesced: written once in a while. */
+  'accounts.note-use': Tell<{
+    readonly userId: string;
+    readonly deviceId: string;
+    readonly ip: string;
+    readonly userAgent: string;
+  }>;
+  /**
+   * One step of user-interactive authentication: finds the session, or opens one when none is named, and marks a stage as completed.
+   * Client-Server API v1.19, "User-Interactive Authentication API".
+   */
+  'accounts.advance-auth': Ask<
+    {
+      readonly session: string | null;
+      readonly binding: AuthBinding;
+      /** For a new session; an existing one keeps its own. */
+      readonly flows: AuthFlows;
+      /**
+       * The stage that the caller has checked; null when there was none or it failed. A registration token is checked here, because its
+       * uses are counted here.
+       */
+      readonly stage:
+        | { readonly type: 'm.login.registration_token'; readonly token: string }
+        | { readonly type: 'm.login.dummy' | 'm.login.password' }
+        | null;
+    },
+    AuthPassed | AuthChallenge
+  >;
+  /** May this registration token be used now? Uses that are pending count. */
+  'accounts.check-registration-token': Ask<{ readonly token: string }, { readonly valid: boolean }>;
+  /**
+   * The registration token of the first admin: made when there is no account at all, the same until an admin exists; null afterwards.
+   * Refused when storage cannot be written.
+   */
+  'accounts.first-token': Ask<null, { readonly token: string } | null | Refusal>;
+  /** A nonce for one registration by shared secret. */
+  'accounts.issue-nonce': Ask<null, { readonly nonce: string }>;
+  /** Takes a nonce: true once for each that was issued and has not expired. */
+  'accounts.take-nonce': Ask<{ readonly nonce: string }, { readonly known: boolean }>;
 };

@@ -57,7 +57,7 @@ export type RoomsProtocol = StreamOwnerProtocol & {
       readonly sender: string;
       readonly event: EventProposal;
       readonly transaction: ClientTransaction | null;
-      /** Of an application service; null for now. */
+      /** Only an application service may set it; null takes the clock. */
       readonly originServerTs: number | null;
     },
     Sent | Refusal
@@ -93,7 +93,20 @@ export type RoomsProtocol = StreamOwnerProtocol & {
     { readonly userId: string; readonly displayname: string | null; readonly avatarUrl: string | null },
     { readonly kind: 'updated'; readonly rooms: number; readonly position: number }
   >;
-  /** Forgets a room that the user has left. Refused with M_UNKNOWN when still in it. */
+  /**
+   * One room's part of `rooms.update-profile`, which the actor asks of itself so that it happens in that room's turn. Refused with
+   * M_FORBIDDEN when the user is not in the room any more.
+   */
+  'rooms.update-member-profile': Ask<
+    {
+      readonly roomId: string;
+      readonly userId: string;
+      readonly displayname: string | null;
+      readonly avatarUrl: string | null;
+    },
+    Sent | Refusal
+  >;
+  /** Forgets a room that the user has left. Refused with M_UNKNOWN when still in it, M_NOT_FOUND when never in it. */
   'rooms.forget-room': Ask<
     { readonly roomId: string; readonly userId: string },
     { readonly kind: 'forgotten' } | Refusal

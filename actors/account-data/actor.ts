@@ -1,0 +1,95 @@
+import { createHash } from 'node:crypto';
+import { findAccountData } from '../../db/account-data/reader.ts';
+import { FILTER_ID_STEP, storeAccountData, storeFilter } from '../../db/account-data/writer.ts';
+import { isJsonObject, type JsonObject } from '../../src/kit/json.ts';
+import { refuse } from '../../src/matrix/refusal.ts';
+import { accountDataStream } from '../../src/streams/account-data-stream.ts';
+import { commit } from '../commit.ts';
+import { defineActor } from '../environment.ts';
+import type { InputOf, OutputOf } from '../kit/protocol.ts';
+import { ownDurableStream } from '../stream-owner.ts';
+import { unavailableRefusal } from '../unavailable-refusal.ts';
+import type { AccountDataProtocol } from './protocol.ts';
+
+type SetContent = InputOf<AccountDataProtocol, 'account-data.set-content'>;
+type SetTag = InputOf<AccountDataProtocol, 'account-data.set-tag'>;
+type StoreFilter = InputOf<AccountDataProtocol, 'account-data.store-filter'>;
+type Stored = OutputOf<AccountDataProtocol, 'account-data.set-content'>;
+
+const MAILBOX_LIMIT = 10_000;
+/** Changes of one user that are handled before others get their turn. */
+const TURN_BUDGET = 16;
+/** Tags that one room may have. */
+const TAGS_MAX = 256;
+
+function parseObject(text: string | undefined): JsonObject {
+  const value: unknown = text === undefined ? {} : JSON.parse(text);
+  return isJsonObject(value) ? value : {};
+}
+
+/** The content of `m.tag` with one tag set, or deleted when `content` is null. */
+function changeTag(before: JsonObject, tag: string, content: JsonObject | null): JsonObject {
+  const present = before['tags'];
+  const tags = new Map(isJsonObject(present) ? Object.entries(present) : []);
+  if (content === null) tags.delete(tag);
+  else tags.set(tag, content);
+  return { ...before, tags: Object.fromEntries(tags) };
+}
+
+/** Owner of the account-data stream and of filters. One user's changes are handled one after another. */
+export const accountDataActor = defineActor<AccountDataProtocol>({
+  name: 'account-data',
+  mailbox: { limit: MAILBOX_LIMIT, whenFull: 'refuse' },
+  order: {
+    kind: 'by-key',
+    turnBudget: TURN_BUDGET,
+    key: (message, input) => (message.startsWith('account-data.') ? (input as SetContent).userId : null),
+  },
+  async start(context) {
+    const { owner, handlers } = await ownDurableStream(context, accountDataStream);
+    const { config, db } = context.env;
+
+    async function setContent({ userId, roomId, type, content }: SetContent): Promise<Stored> {
+      const outcome = await owner.write({
+        count: 1,
+        steps: storeAccountData({ userId, roomId: roomId ?? '', type, content: JSON.stringify(content) }),
+        rows: () => [[{ userId, roomId, type }]],
+      });
+      if (outcome.kind === 'unavailable') return unavailableRefusal(outcome, config);
+      if (outcome.kind === 'refused') throw new Error(`account data has no guard, yet ${outcome.refusal}`);
+      return { kind: 'stored', position: outcome.position ?? owner.currentToken() };
+    }
+
+    async function setTag({ userId, roomId, tag, content }: SetTag): Promise<Stored> {
+      const before = await findAccountData(db, userId, roomId, 'm.tag');
+      const after = changeTag(parseObject(before?.content), tag, content);
+      if (Object.keys(parseObject(JSON.stringify(after['tags']))).length > TAGS_MAX) {
+        return refuse('M_TOO_LARGE', `a room has at most ${TAGS_MAX} tags`, { status: 400 });
+      }
+      return setContent({ userId, roomId, type: 'm.tag', content: after });
+    }
+
+    async function keepFilter({
+      userId,
+      filter,
+    }: StoreFilter): Promise<OutputOf<AccountDataProtocol, 'account-data.store-filter'>> {
+      const text = JSON.stringify(filter);
+      const hash = createHash('sha256').update(text).digest('base64');
+      const outcome = await commit(context, storeFilter({ userId, hash, filter: text }));
+      if (outcome.kind === 'unavailable') return unavailableRefusal(outcome, config);
+      if (outcome.kind === 'refused') throw new Error(`a filter has no guard, yet ${outcome.refusal}`);
+      const [row] = (outcome.returned[FILTER_ID_STEP] ?? []) as { readonly filterId: number }[];
+      if (row === undefined) throw new Error('a stored filter has no id');
+      return { kind: 'stored', filterId: String(row.filterId) };
+    }
+
+    return {
+      handlers: {
+        ...handlers,
+        'account-data.set-content': setContent,
+        'account-data.set-tag': setTag,
+        'account-data.store-filter': keepFilter,
+      },
+    };
+  },
+});

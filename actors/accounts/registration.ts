@@ -1,0 +1,95 @@
+import { countDevices, findDevice } from '../../db/accounts/reader.ts';
+import { hashAccessToken } from '../../db/accounts/token-hash.ts';
+import { createAccount, logInDevice, setProfileField } from '../../db/accounts/writer.ts';
+import type { WriteStep } from '../../db/kit/write-set.ts';
+import { makeUserId } from '../../src/matrix/identifiers/user-id.ts';
+import { isRefusal, refuse } from '../../src/matrix/refusal.ts';
+import type { Fact } from '../../src/streams/fact.ts';
+import type { TroupeContext } from '../environment.ts';
+import type { Handlers } from '../kit/actor.ts';
+import type { InputOf, OutputOf } from '../kit/protocol.ts';
+import type { Announcer } from './announcer.ts';
+import type { AccountsProtocol, LoggedIn, WantedDevice } from './protocol.ts';
+import { makeAccessToken, makeDeviceId, makeLocalpart } from './secrets.ts';
+import { writeAccounts } from './write.ts';
+
+/** How many devices a user may have. */
+export const DEVICES_PER_USER_MAX = 1_000;
+/** How often a generated user name may turn out to be taken. */
+const LOCALPART_ATTEMPTS_MAX = 8;
+
+type Register = InputOf<AccountsProtocol, 'accounts.register'>;
+type RegisterReply = OutputOf<AccountsProtocol, 'accounts.register'>;
+type LogIn = InputOf<AccountsProtocol, 'accounts.log-in'>;
+
+interface PreparedLogin {
+  readonly login: LoggedIn;
+  readonly steps: readonly WriteStep[];
+}
+
+/** The messages that make accounts and devices. */
+export function createRegistration(
+  context: TroupeContext,
+  announcer: Announcer,
+): Pick<Handlers<AccountsProtocol>, 'accounts.register' | 'accounts.log-in'> {
+  const { clock, random, env } = context;
+
+  function prepareLogin(userId: string, wanted: WantedDevice): PreparedLogin {
+    const deviceId = wanted.deviceId ?? makeDeviceId(random);
+    const accessToken = makeAccessToken(random);
+    const steps = logInDevice({
+      userId,
+      deviceId,
+      displayName: wanted.initialDeviceDisplayName,
+      tokenHash: hashAccessToken(accessToken),
+      now: clock.now(),
+    });
+    return { login: { kind: 'logged-in', userId, deviceId, accessToken, marks: [] }, steps };
+  }
+
+  async function createOnce(userId: string, wanted: Register): Promise<RegisterReply> {
+    const { passwordHash, isAdmin, registrationToken, displayname, device } = wanted;
+    const now = clock.now();
+    const prepared = device === null ? null : prepareLogin(userId, device);
+    const written = await writeAccounts(context, [
+      ...createAccount({ userId, passwordHash, isAdmin, registrationToken, now }),
+      ...(displayname === null ? [] : setProfileField(userId, 'displayname', JSON.stringify(displayname))),
+      ...(prepared?.steps ?? []),
+    ]);
+    if (isRefusal(written)) return written;
+    // A cache may remember that there is nobody of this name.
+    const facts: Fact[] = displayname === null ? [] : [{ fact: 'profile', userId }];
+    const marks = await announcer.publish(facts);
+    if (prepared === null) return { kind: 'registered', userId, login: null };
+    const deviceMarks = await announcer.recordDevices(userId, [prepared.login.deviceId]);
+    return { kind: 'registered', userId, login: { ...prepared.login, marks: [...marks, ...deviceMarks] } };
+  }
+
+  async function register(wanted: Register): Promise<RegisterReply> {
+    if (wanted.userId !== null) return createOnce(wanted.userId, wanted);
+    for (let attempt = 1; attempt <= LOCALPART_ATTEMPTS_MAX; attempt += 1) {
+      const userId = makeUserId(makeLocalpart(random), env.config.server.name);
+      if (userId === undefined) return refuse('M_INVALID_USERNAME', 'The name of this server is too long.');
+      // Each attempt depends on the one before it having failed.
+      // oxlint-disable-next-line no-await-in-loop
+      const reply = await createOnce(userId, wanted);
+      if (!isRefusal(reply) || reply.errcode !== 'M_USER_IN_USE') return reply;
+    }
+    throw new Error(`no free user name in ${LOCALPART_ATTEMPTS_MAX} attempts`);
+  }
+
+  async function logIn({ userId, ...wanted }: LogIn): Promise<OutputOf<AccountsProtocol, 'accounts.log-in'>> {
+    const { login, steps } = prepareLogin(userId, wanted);
+    const isNew = (await findDevice(env.db, userId, login.deviceId)) === undefined;
+    if (isNew && (await countDevices(env.db, userId)) >= DEVICES_PER_USER_MAX) {
+      return refuse('M_FORBIDDEN', `You have ${DEVICES_PER_USER_MAX} devices: log some of them out first.`);
+    }
+    const written = await writeAccounts(context, steps);
+    if (isRefusal(written)) return written;
+    const revoked = await announcer.publish(written.revocations);
+    const recorded = isNew ? await announcer.recordDevices(userId, [login.deviceId]) : [];
+    return { ...login, marks: [...revoked, ...recorded] };
+  }
+
+  return { 'accounts.register': register, 'accounts.log-in': logIn };
+}

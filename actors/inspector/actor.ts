@@ -1,0 +1,75 @@
+import { findRoomFigures } from '../../db/rooms/room-figures-reader.ts';
+import { cacheReports } from '../../src/inspector/cache-report.ts';
+import { limitReports } from '../../src/inspector/limit-report.ts';
+import { streamReport, type ThreadFigures } from '../../src/inspector/stream-report.ts';
+import type { Json, JsonObject } from '../../src/kit/json.ts';
+import { refuse } from '../../src/matrix/refusal.ts';
+import { streams } from '../../src/streams/registry.ts';
+import { defineActor, type Environment } from '../environment.ts';
+import type { ActorDefinition } from '../kit/actor.ts';
+import type { Supervisor } from '../kit/supervisor.ts';
+import type { ActorMap } from '../protocols.ts';
+import { startInspectorListener } from './listener.ts';
+import type { InspectorProtocol, InspectorSubject } from './protocol.ts';
+
+/** Those who look are few: a short mailbox is enough. */
+const MAILBOX_LIMIT = 1_000;
+
+/** What the inspector looks at. */
+export type Inspected = Pick<Supervisor<ActorMap>, 'status' | 'figures' | 'restart'>;
+
+function readFigures(inspected: Inspected): ThreadFigures[] {
+  return inspected.status().threads.map(({ name }) => ({ thread: name, figures: inspected.figures(name) }));
+}
+
+const LISTS: Readonly<Record<InspectorSubject, (inspected: Inspected) => readonly object[]>> = {
+  actors: (inspected) => inspected.status().actors,
+  threads: (inspected) => inspected.status().threads,
+  streams(inspected) {
+    const figures = readFigures(inspected);
+    return streams.map((stream) => streamReport(stream, figures));
+  },
+  caches: (inspected) => cacheReports(readFigures(inspected)),
+  limits: (inspected) => limitReports(readFigures(inspected)),
+};
+
+/**
+ * The inspector. It lives on the supervisor's thread and reads shared memory, so that it answers while every other thread is blocked; it
+ * has a listener of its own for the same reason.
+ *
+ * @param inspected the supervisor
+ */
+export function defineInspectorActor(
+  inspected: Inspected,
+): ActorDefinition<InspectorProtocol, ActorMap, Environment> {
+  return defineActor<InspectorProtocol>({
+    name: 'inspector',
+    mailbox: { limit: MAILBOX_LIMIT, whenFull: 'refuse' },
+    order: { kind: 'interleaved' },
+    async start(context) {
+      const listener = await startInspectorListener(context);
+      context.ended.addEventListener('abort', () => listener.kill(), { once: true });
+      return {
+        handlers: {
+          // Plain data throughout: what stands in a report is JSON.
+          'inspector.read-list': ({ subject }) => LISTS[subject](inspected) as unknown as readonly Json[],
+          async 'inspector.read-room'({ roomId }) {
+            const figures = await findRoomFigures(context.env.db, roomId);
+            if (figures === undefined)
+              return refuse('M_NOT_FOUND', `this server does not know the room ${roomId}`);
+            return { ...figures } satisfies JsonObject;
+          },
+          async 'inspector.restart-actor'({ name }) {
+            const isKnown = inspected.status().actors.some((actor) => actor.name === name);
+            if (!isKnown) return refuse('M_NOT_FOUND', `there is no actor ${name}`);
+            if (name === 'inspector') return refuse('M_INVALID_PARAM', 'the inspector cannot restart itself');
+            await inspected.restart(name);
+            return { restarted: name };
+          },
+          'inspector.read-address': () => listener.address,
+        },
+        stop: () => listener.stop(),
+      };
+    },
+  });
+}

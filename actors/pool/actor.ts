@@ -1,0 +1,78 @@
+import { availableParallelism } from 'node:os';
+import { Piscina } from 'piscina';
+import { refuse } from '../../src/matrix/refusal.ts';
+import { defineActor } from '../environment.ts';
+import type { PoolProtocol } from './protocol.ts';
+import type { hashPassword, verifyPassword } from './worker.ts';
+
+const MAILBOX_LIMIT = 1_000;
+/** Threads that compute at the same time: each holds 19 MiB while it hashes a password. */
+export const POOL_THREADS_MAX = 4;
+/** Tasks that wait for a thread; at some 12 ms each, those at the end wait for a few seconds. */
+export const POOL_QUEUE_MAX = 256;
+/** A thread that has had nothing to do for so long ends, and gives its memory back. */
+export const POOL_IDLE_TIMEOUT_MS = 10_000;
+/** When to try again after the queue was full, in milliseconds. */
+const RETRY_AFTER_MS = 2_000;
+
+const WORKER = new URL('./worker.ts', import.meta.url).href;
+
+/** The tasks of the worker, by name. */
+interface Tasks {
+  readonly hashPassword: typeof hashPassword;
+  readonly verifyPassword: typeof verifyPassword;
+}
+
+const busy = refuse('M_LIMIT_EXCEEDED', 'too many passwords are being checked, try again soon', {
+  status: 503,
+  extra: { retry_after_ms: RETRY_AFTER_MS },
+});
+
+/** Pure computations that would block a thread: they run on threads of their own, which come and go with the work. */
+export const poolActor = defineActor<PoolProtocol>({
+  name: 'pool',
+  mailbox: { limit: MAILBOX_LIMIT, whenFull: 'refuse' },
+  order: { kind: 'interleaved' },
+  start(context) {
+    const piscina = new Piscina({
+      filename: WORKER,
+      minThreads: 0,
+      maxThreads: Math.min(POOL_THREADS_MAX, availableParallelism()),
+      maxQueue: POOL_QUEUE_MAX,
+      idleTimeout: POOL_IDLE_TIMEOUT_MS,
+    });
+    context.ended.addEventListener('abort', () => void piscina.destroy(), { once: true });
+    const queued = context.metrics.gauge('pool.queued');
+
+    async function run<Name extends keyof Tasks>(
+      name: Name,
+      task: Parameters<Tasks[Name]>[0],
+    ): Promise<ReturnType<Tasks[Name]> | typeof busy> {
+      if (piscina.queueSize >= POOL_QUEUE_MAX) return busy;
+      try {
+        const result: Promise<ReturnType<Tasks[Name]>> = piscina.run(task, { name });
+        queued.set(piscina.queueSize);
+        return await result;
+      } catch (error) {
+        // A handler that throws is logged with its input, and this input is a password: so the crash is reported without it, and what
+        // the handler gives afterwards is nobody's any more.
+        context.crash(error);
+        return busy;
+      }
+    }
+
+    return {
+      handlers: {
+        async 'pool.hash-password'(task) {
+          const hash = await run('hashPassword', task);
+          return typeof hash === 'string' ? { hash } : hash;
+        },
+        async 'pool.verify-password'(task) {
+          const matches = await run('verifyPassword', task);
+          return typeof matches === 'boolean' ? { matches } : matches;
+        },
+      },
+      stop: () => piscina.close(),
+    };
+  },
+});

@@ -1,0 +1,167 @@
+import { createServer, type AddressInfo } from 'node:net';
+import { IDENTITY_QUERIES, loadIdentity } from '../db/identity/identity.ts';
+import { lockFolder } from '../db/kit/folder-lock.ts';
+import { openGroupCommit } from '../db/kit/group-commit.ts';
+import { applyMigrations } from '../db/kit/migrator.ts';
+import { openReadDb } from '../db/kit/read-connections.ts';
+import { databasePath } from '../db/kit/sqlite.ts';
+import type { Config, ListenAddress } from '../src/config/config.ts';
+import type { Clock } from '../src/kit/clock.ts';
+import type { Logger } from '../src/kit/logger.ts';
+import { createMetricBuffer, createSlabMetrics } from '../src/kit/metric-slab.ts';
+import type { Random } from '../src/kit/random.ts';
+import { isRefusal } from '../src/matrix/refusal.ts';
+import type { ServerKey } from '../src/matrix/signing.ts';
+import type { Environment } from './environment.ts';
+import { defineInspectorActor } from './inspector/actor.ts';
+import { createMessagePortLink } from './kit/message-port-link.ts';
+import { eventLoopScheduler } from './kit/scheduler.ts';
+import { MAIN_THREAD } from './kit/supervision-tree.ts';
+import { createSupervisor, type Supervisor } from './kit/supervisor.ts';
+import { WATCHDOG_DEFAULTS } from './kit/watchdog.ts';
+import { createVitalSource } from './kit/vitals.ts';
+import { createWorkerPlatform } from './kit/worker-platform.ts';
+import type { ActorMap } from './protocols.ts';
+import { loadActors } from './registry.ts';
+import { gatewayThread, supervisionTree } from './supervision.ts';
+import { openThreadEnvironment, type ProgramData } from './thread-environment.ts';
+
+/** What a running server is made of. */
+export interface ProgramOptions {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  /** Called once when the server cannot go on; everything was stopped before. */
+  onFailure(error: Error): void;
+}
+
+/** A running server. */
+export interface Program {
+  /** Where clients reach it, and where the inspector is; ports are never 0. */
+  readonly address: ListenAddress;
+  readonly inspectorAddress: ListenAddress;
+  /** The one-time registration token for the first administrator; null once there is one. */
+  readonly firstToken: string | null;
+  readonly supervisor: Supervisor<ActorMap>;
+  /** Ends it gracefully: HTTP first, the store last. */
+  stop(): Promise<void>;
+}
+
+/** Reads or makes the server's identity, over connections that are closed again before any thread opens its own. */
+async function openIdentity({ config, clock, random, log }: ProgramOptions): Promise<ServerKey> {
+  const path = databasePath(config.data.path);
+  const metrics = createSlabMetrics(createMetricBuffer());
+  const db = openReadDb(path, { metrics, clock, log });
+  const write = openGroupCommit({ path, queries: IDENTITY_QUERIES, streams: [], metrics, clock, log });
+  try {
+    return await loadIdentity(db, write, { serverName: config.server.name, clock, random });
+  } finally {
+    write.close();
+    db.close();
+  }
+}
+
+/** All gateways, and each of their later lives, have to listen on one port: so a free one is chosen here. */
+function choosePort(listen: ListenAddress): Promise<ListenAddress> {
+  if (listen.port !== 0) return Promise.resolve(listen);
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once('error', reject);
+    probe.listen({ host: listen.host, port: 0 }, () => {
+      const { port } = probe.address() as AddressInfo;
+      probe.close(() => resolve({ ...listen, port }));
+    });
+  });
+}
+
+async function readFirstToken(supervisor: Supervisor<ActorMap>): Promise<string | null> {
+  const first = await supervisor.ref('accounts').ask('accounts.first-token', null);
+  if (isRefusal(first)) throw new Error(`the first registration token cannot be stored: ${first.error}`);
+  return first?.token ?? null;
+}
+
+function supervise(
+  options: ProgramOptions,
+  data: ProgramData,
+  definitions: Awaited<ReturnType<typeof loadActors>>,
+) {
+  const { clock, random, log } = options;
+  const tree = supervisionTree(data.config);
+  const names = tree.threads.find(({ name }) => name === MAIN_THREAD)?.actors.map(({ name }) => name) ?? [];
+  let close = (): void => undefined;
+  const supervisor: Supervisor<ActorMap> = createSupervisor<ActorMap, Environment>({
+    tree,
+    platform: createWorkerPlatform({ entry: new URL('thread-main.ts', import.meta.url), data }),
+    clock,
+    random,
+    log,
+    scheduler: eventLoopScheduler,
+    watchdog: WATCHDOG_DEFAULTS,
+    onFailure: (error) => options.onFailure(error),
+    main(metrics) {
+      const opened = openThreadEnvironment({
+        ...data,
+        thread: MAIN_THREAD,
+        actors: names,
+        clock,
+        metrics,
+        log,
+      });
+      close = opened.close;
+      return {
+        env: opened.env,
+        definition: (name) =>
+          name === 'inspector'
+            ? defineInspectorActor({
+                status: () => supervisor.status(),
+                figures: (thread) => supervisor.figures(thread),
+                restart: (actor) => supervisor.restart(actor),
+              })
+            : definitions(name),
+        vitals: createVitalSource(),
+        openLink: (end) => createMessagePortLink(end as Parameters<typeof createMessagePortLink>[0]),
+      };
+    },
+  });
+  return { supervisor, close: () => close() };
+}
+
+/**
+ * Starts the whole server: locks and migrates the data folder, reads who it is, starts every thread and actor. Resolves when it answers.
+ *
+ * @throws FolderInUse, MigrationRefused, WrongServerName, PlacementError, or what the system says when a port is taken
+ */
+export async function startProgram(options: ProgramOptions): Promise<Program> {
+  const lock = lockFolder(options.config.data.path);
+  try {
+    applyMigrations(databasePath(options.config.data.path), options.log);
+    const serverKey = await openIdentity(options);
+    const listen = await choosePort(options.config.server.listen);
+    const config = { ...options.config, server: { ...options.config.server, listen } };
+    const data: ProgramData = { config, serverKey };
+    const onMain = Object.entries(config.actors.placement).flatMap(([actor, thread]) =>
+      thread === MAIN_THREAD ? [actor] : [],
+    );
+    const definitions = await loadActors(onMain.length === 0 ? [] : [...onMain, `views@${MAIN_THREAD}`]);
+    const { supervisor, close } = supervise(options, data, definitions);
+    await supervisor.start();
+    const address = await supervisor.ref(`http@${gatewayThread(1)}`).ask('http.read-addresses', null);
+    const inspectorAddress = await supervisor.ref('inspector').ask('inspector.read-address', null);
+    const firstToken = await readFirstToken(supervisor);
+    return {
+      address,
+      inspectorAddress,
+      firstToken,
+      supervisor,
+      async stop() {
+        await supervisor.stop();
+        close();
+        lock.release();
+      },
+    };
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}

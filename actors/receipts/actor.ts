@@ -1,0 +1,69 @@
+import { findReceiptPlace } from '../../db/receipts/reader.ts';
+import { storeReceipt } from '../../db/receipts/writer.ts';
+import { refuse } from '../../src/matrix/refusal.ts';
+import { receiptsStream } from '../../src/streams/receipts-stream.ts';
+import { defineActor, type TroupeContext } from '../environment.ts';
+import type { InputOf, OutputOf } from '../kit/protocol.ts';
+import { ownDurableStream } from '../stream-owner.ts';
+import { unavailableRefusal } from '../unavailable-refusal.ts';
+import type { ReceiptsProtocol } from './protocol.ts';
+
+type SetReceipt = InputOf<ReceiptsProtocol, 'receipts.set-receipt'>;
+type SetReceiptReply = OutputOf<ReceiptsProtocol, 'receipts.set-receipt'>;
+
+const MAILBOX_LIMIT = 10_000;
+/** Receipts of one user in one room that are handled before others get their turn. */
+const TURN_BUDGET = 16;
+
+/**
+ * Owner of the receipts stream. Receipts of one user in one room are handled one after another, so that a later one never loses to
+ * an earlier one.
+ */
+export const receiptsActor = defineActor<ReceiptsProtocol>({
+  name: 'receipts',
+  mailbox: { limit: MAILBOX_LIMIT, whenFull: 'refuse' },
+  order: {
+    kind: 'by-key',
+    turnBudget: TURN_BUDGET,
+    key(message, input) {
+      if (message !== 'receipts.set-receipt') return null;
+      const { roomId, userId } = input as SetReceipt;
+      return `${roomId} ${userId}`;
+    },
+  },
+  async start(context) {
+    const { owner, handlers } = await ownDurableStream(context, receiptsStream);
+
+    async function setReceipt(input: SetReceipt): Promise<SetReceiptReply> {
+      const receipt = { ...input, threadId: input.threadId ?? '' };
+      const place = await findReceiptPlace(context.env.db, receipt);
+      if (place === undefined)
+        return refuse('M_NOT_FOUND', `event ${input.eventId} is not in ${input.roomId}`);
+      if (!place.isForward) return { kind: 'stored', position: owner.currentToken() };
+      const ts = context.clock.now();
+      const outcome = await owner.write({
+        count: 1,
+        steps: storeReceipt({ ...receipt, ts }),
+        rows: () => [[{ ...input, ts }]],
+      });
+      if (outcome.kind === 'unavailable') return unavailableRefusal(outcome, context.env.config);
+      if (outcome.kind === 'refused') return refuse('M_NOT_FOUND', `there is no room ${input.roomId}`);
+      tellOtherServers(context, input, ts);
+      return { kind: 'stored', position: outcome.position ?? owner.currentToken() };
+    }
+
+    return { handlers: { ...handlers, 'receipts.set-receipt': setReceipt } };
+  },
+});
+
+/** Public receipts go to the other servers of the room: Server-Server API v1.19, "Receipts". */
+function tellOtherServers(context: TroupeContext, receipt: SetReceipt, ts: number): void {
+  if (receipt.type !== 'm.read') return;
+  const { roomId, userId, eventId, threadId } = receipt;
+  const data = threadId === null ? { ts } : { ts, thread_id: threadId };
+  const content = { [roomId]: { 'm.read': { [userId]: { data, event_ids: [eventId] } } } };
+  context.ref('federation').tell('federation.queue-room-edu', {
+    roomId,
+    edu: { type: 'm.receipt', content, key: `${roomId} ${userId} ${threadId ?? ''}` },
+  });
+}

@@ -1,0 +1,56 @@
+import type { Environment } from './environment.ts';
+import type { AnyActorDefinition } from './kit/actor.ts';
+import type { ActorMap, ActorProtocols } from './protocols.ts';
+
+type Definition = AnyActorDefinition<ActorMap, Environment>;
+
+/** Imports an actor where it is hosted, so that a thread loads only what lives on it. */
+type Load = (thread: string) => Promise<Definition>;
+
+/** Every actor that exists once, but the inspector: that one is made where the supervisor is. */
+const SINGLE: Readonly<Record<Exclude<keyof ActorProtocols, 'inspector'>, Load>> = {
+  'account-data': async () => (await import('./account-data/actor.ts')).accountDataActor,
+  accounts: async () => (await import('./accounts/actor.ts')).accountsActor,
+  caches: async () => (await import('./caches/actor.ts')).cachesActor,
+  committer: async () => (await import('./committer/actor.ts')).committerActor,
+  'device-lists': async () => (await import('./device-lists/actor.ts')).deviceListsActor,
+  federation: async () => (await import('./federation/actor.ts')).federationActor,
+  pool: async () => (await import('./pool/actor.ts')).poolActor,
+  presence: async () => (await import('./presence/actor.ts')).presenceActor,
+  'push-rules': async () => (await import('./push-rules/actor.ts')).pushRulesActor,
+  receipts: async () => (await import('./receipts/actor.ts')).receiptsActor,
+  rooms: async () => (await import('./rooms/actor.ts')).roomsActor,
+  'to-device': async () => (await import('./to-device/actor.ts')).toDeviceActor,
+  typing: async () => (await import('./typing/actor.ts')).typingActor,
+};
+
+/** Every actor that exists once per thread, named `<actor>@<thread>`. */
+const PER_THREAD: Readonly<Record<string, Load>> = {
+  http: async (thread) => (await import('./http/actor.ts')).httpActor(thread),
+  views: async (thread) => (await import('./views/actor.ts')).defineViewsActor(thread),
+};
+
+/**
+ * Loads the definition of an actor.
+ *
+ * @param name as the tree has it: `rooms`, `views@gateway-1`
+ * @throws Error when there is no such actor
+ */
+export async function loadActor(name: string): Promise<Definition> {
+  const [kind = '', thread] = name.split('@');
+  const load = thread === undefined ? SINGLE[kind as keyof typeof SINGLE] : PER_THREAD[kind];
+  if (load === undefined) throw new Error(`there is no actor ${name}`);
+  return load(thread ?? '');
+}
+
+/** Loads the definitions of all actors of one thread. */
+export async function loadActors(names: readonly string[]): Promise<(name: string) => Definition> {
+  const loaded = new Map(
+    await Promise.all(names.map(async (name) => [name, await loadActor(name)] as const)),
+  );
+  return (name) => {
+    const definition = loaded.get(name);
+    if (definition === undefined) throw new Error(`${name} was not loaded on this thread`);
+    return definition;
+  };
+}

@@ -1,0 +1,96 @@
+import type { JsonObject } from '../../src/kit/json.ts';
+import { isRefusal, type Refusal, refuse } from '../../src/matrix/refusal.ts';
+import type { InputOf } from '../kit/protocol.ts';
+import type { RoomsProtocol } from './protocol.ts';
+import { authoriseRestrictedJoin } from './restricted-join.ts';
+import type { Room } from './room-memory.ts';
+import { loadFor, notInRoom, type RoomsDesk, sendProposal, type Turn, withRoom } from './rooms-desk.ts';
+import type { Proposal } from './stage-event.ts';
+import { withoutKeys } from './without-keys.ts';
+
+type ChangeMembership = InputOf<RoomsProtocol, 'rooms.change-membership'>;
+type Action = ChangeMembership['action'];
+
+const MEMBERSHIP_BY_ACTION: Readonly<Record<Action, string>> = {
+  join: 'join',
+  invite: 'invite',
+  leave: 'leave',
+  kick: 'leave',
+  ban: 'ban',
+  unban: 'leave',
+  knock: 'knock',
+};
+
+/** Says that a user lets others into a restricted room: only this server may write it, for it vouches for it. */
+export const AUTHORISED_VIA = 'join_authorised_via_users_server';
+
+/** A user's membership by current state; undefined for who never had one. */
+export async function findMembership(room: Room, userId: string): Promise<string | undefined> {
+  const key = { type: 'm.room.member', stateKey: userId };
+  await room.state.load([key]);
+  const membership = room.state.find(key.type, key.stateKey)?.content['membership'];
+  return typeof membership === 'string' ? membership : undefined;
+}
+
+/** What the authorisation rules allow and the action does not mean. */
+function checkAction(action: Action, target: string, current: string | undefined): Refusal | undefined {
+  const isPresent = current === 'join' || current === 'invite' || current === 'knock';
+  if (action === 'kick' && !isPresent) return refuse('M_FORBIDDEN', `${target} is not in the room`);
+  if (action === 'unban' && current !== 'ban') return refuse('M_FORBIDDEN', `${target} is not banned`);
+  if (action === 'invite' && current === 'join')
+    return refuse('M_FORBIDDEN', `${target} is in the room already`);
+  return undefined;
+}
+
+function checkParties({ action, sender, target }: ChangeMembership): Refusal | undefined {
+  const isForOneself = action === 'join' || action === 'leave' || action === 'knock';
+  if (isForOneself && sender !== target) return refuse('M_FORBIDDEN', `a ${action} is for oneself only`);
+  return undefined;
+}
+
+function unknownRoom({ action, roomId }: ChangeMembership): Refusal {
+  return action === 'join' || action === 'knock'
+    ? refuse('M_NOT_FOUND', `there is no room ${roomId} that this server knows`)
+    : notInRoom();
+}
+
+/**
+ * Changes a membership: join, invite, leave (an invite or a knock is taken back with it, too), kick, ban, unban, knock.
+ * Client-Server API v1.19, "Room membership".
+ */
+export function changeMembership(desk: RoomsDesk, input: ChangeMembership): Promise<Turn> {
+  const wrongParties = checkParties(input);
+  if (wrongParties !== undefined) return Promise.resolve(wrongParties);
+  return withRoom(
+    desk,
+    input.roomId,
+    () => unknownRoom(input),
+    async (room) => {
+      const { action, sender, target } = input;
+      const current = await findMembership(room, target);
+      const refusal = checkAction(action, target, current);
+      if (refusal !== undefined) return refusal;
+      const content = await memberContent(desk, room, input, current);
+      if (isRefusal(content)) return content;
+      const originServerTs = desk.clock.now();
+      const proposal: Proposal = { sender, type: 'm.room.member', stateKey: target, content, originServerTs };
+      await loadFor(desk, room, proposal);
+      return sendProposal(desk, room, proposal);
+    },
+  );
+}
+
+async function memberContent(
+  desk: RoomsDesk,
+  room: Room,
+  input: ChangeMembership,
+  current: string | undefined,
+): Promise<JsonObject | Refusal> {
+  const given = withoutKeys(input.content, AUTHORISED_VIA);
+  const content = { ...given, membership: MEMBERSHIP_BY_ACTION[input.action] };
+  // Who is in, or was invited, needs nobody to vouch.
+  if (input.action !== 'join' || current === 'join' || current === 'invite') return content;
+  const authorisedVia = await authoriseRestrictedJoin(desk, room, input.target);
+  if (isRefusal(authorisedVia)) return authorisedVia;
+  return authorisedVia === undefined ? content : { ...content, [AUTHORISED_VIA]: authorisedVia };
+}

@@ -1,0 +1,123 @@
+import { findRoom } from '../../db/rooms/room-reader.ts';
+import { storeRoom } from '../../db/rooms/writer.ts';
+import type { JsonObject } from '../../src/kit/json.ts';
+import { buildEvent } from '../../src/matrix/events/build-event.ts';
+import { isRefusal, type Refusal, refuse } from '../../src/matrix/refusal.ts';
+import { findRoomVersion, ROOM_VERSIONS, type RoomVersion } from '../../src/matrix/rooms/room-versions.ts';
+import type { InputOf } from '../kit/protocol.ts';
+import { writeOf } from './commit-events.ts';
+import type { RoomCreated, RoomsProtocol } from './protocol.ts';
+import { newRoom, type Room } from './room-memory.ts';
+import type { RoomsDesk } from './rooms-desk.ts';
+import { type Proposal, type StagedEvent, stageEvent } from './stage-event.ts';
+import { withoutKeys } from './without-keys.ts';
+
+type CreateRoom = InputOf<RoomsProtocol, 'rooms.create-room'>;
+
+/** What making rooms needs beside the desk. */
+export interface RoomMaker {
+  /** The number of the next room: the owner of rooms is the only one that makes any. */
+  nextRoomNid(): number;
+  /** A new opaque part of a room id. */
+  newRoomLocalpart(): string;
+  /** A time, in milliseconds since the Unix epoch, that no other create event of ours has. */
+  nextCreationTs(): number;
+}
+
+function contentOfCreate(version: RoomVersion, input: CreateRoom): JsonObject {
+  const content = { ...withoutKeys(input.creationContent, 'creator'), room_version: version.id };
+  return version.creatorInContent ? { ...content, creator: input.creator } : content;
+}
+
+/** In room version 12 the id is made by the create event: two of them with the same content differ by their time. */
+async function findRoomId(
+  desk: RoomsDesk,
+  maker: RoomMaker,
+  version: RoomVersion,
+  create: Proposal,
+): Promise<{ readonly roomId: string; readonly create: Proposal } | Refusal> {
+  if (version.roomIdFormat === 'server-chosen')
+    return { roomId: `!${maker.newRoomLocalpart()}:${desk.serverName}`, create };
+  const origin = { version, roomId: null, prevEvents: [], authEvents: [], depth: 1 };
+  const built = buildEvent({ ...origin, ...create }, desk.stage.signer);
+  if (isRefusal(built)) return built;
+  if ((await findRoom(desk.db, built.roomId)) === undefined) return { roomId: built.roomId, create };
+  return findRoomId(desk, maker, version, { ...create, originServerTs: maker.nextCreationTs() });
+}
+
+function stageAll(
+  desk: RoomsDesk,
+  room: Room,
+  proposals: readonly Proposal[],
+  committed: Promise<number | Refusal>,
+): readonly StagedEvent[] | Refusal {
+  const events: StagedEvent[] = [];
+  for (const [offset, proposal] of proposals.entries()) {
+    const event = stageEvent(room, proposal, { committed, offset }, desk.stage);
+    if (isRefusal(event)) {
+      if (event.errcode !== 'M_FORBIDDEN') return event;
+      return refuse(
+        'M_INVALID_ROOM_STATE',
+        `${proposal.type} is not allowed in the new room: ${event.error}`,
+      );
+    }
+    events.push(event);
+  }
+  return events;
+}
+
+function writesOf(desk: RoomsDesk, events: readonly StagedEvent[]) {
+  const effects = { redacts: null, transaction: null };
+  // Only the last of them is followed by nothing: the extremity is written once, for the room.
+  return events.map((event) => ({ ...writeOf(event, effects, desk.serverName), follows: [] }));
+}
+
+/**
+ * Makes a room and all its first events in one write, each authorised at the state before it: all or nothing.
+ * Client-Server API v1.19, `POST /createRoom`.
+ */
+export async function createRoom(
+  desk: RoomsDesk,
+  maker: RoomMaker,
+  input: CreateRoom,
+): Promise<RoomCreated | Refusal> {
+  const version = findRoomVersion(input.roomVersion);
+  if (version === undefined) {
+    const known = ROOM_VERSIONS.map(({ id }) => id).join(', ');
+    return refuse('M_UNSUPPORTED_ROOM_VERSION', `room version ${input.roomVersion} is none of ${known}`);
+  }
+  const originServerTs = maker.nextCreationTs();
+  const content = contentOfCreate(version, input);
+  const first = { sender: input.creator, type: 'm.room.create', stateKey: '', content, originServerTs };
+  const named = await findRoomId(desk, maker, version, first);
+  if (isRefusal(named)) return named;
+  const { roomId, create } = named;
+  const room = newRoom(maker.nextRoomNid(), roomId, version);
+  const { promise, resolve, reject } = Promise.withResolvers<number | Refusal>();
+  const proposals = input.events.map((event) => ({
+    sender: input.creator,
+    ...event,
+    originServerTs: create.originServerTs,
+  }));
+  const events = stageAll(desk, room, [create, ...proposals], promise);
+  if (isRefusal(events)) return events;
+  const steps = storeRoom({
+    roomNid: room.roomNid,
+    roomId,
+    roomVersion: version.id,
+    creator: input.creator,
+    isPublic: input.isPublic,
+    alias: input.alias,
+    events: writesOf(desk, events),
+  });
+  desk
+    .commit(
+      events.map((event) => ({ event, redacts: null })),
+      steps,
+    )
+    .then(resolve, reject);
+  const outcome = await promise;
+  if (isRefusal(outcome)) return outcome;
+  desk.rooms.keep(room);
+  return { kind: 'created', roomId, position: outcome + events.length - 1 };
+}

@@ -1,0 +1,91 @@
+import type { Config } from '../src/config/config.ts';
+import {
+  MAIN_THREAD,
+  SUPERVISION_DEFAULTS,
+  type SupervisionTree,
+  type ThreadSpec,
+} from './kit/supervision-tree.ts';
+import type { ActorProtocols } from './protocols.ts';
+
+type ActorName = keyof ActorProtocols;
+
+/** Where the committer lives, and beside it the owners unless they are placed elsewhere. */
+const STORE_THREAD = 'store';
+/** For what must not delay anyone. */
+const COURIERS_THREAD = 'couriers';
+
+/** In start order: an owner may ask those before it while it starts. */
+const OWNERS: readonly ActorName[] = [
+  'caches',
+  'federation',
+  'typing',
+  'presence',
+  'device-lists',
+  'to-device',
+  'push-rules',
+  'account-data',
+  'receipts',
+  'rooms',
+  'accounts',
+];
+
+/** Actors that `[actors] placement` may move: all but those that a thread cannot do without. */
+export const PLACEABLE: readonly ActorName[] = [...OWNERS, 'pool'];
+
+/** The name of a gateway thread. */
+export function gatewayThread(number: number): string {
+  return `gateway-${number}`;
+}
+
+/** `[actors] placement` names an actor that does not exist or cannot be moved. */
+export class PlacementError extends Error {
+  constructor(actor: string) {
+    super(`actors.placement: there is no actor "${actor}" to place; there are: ${PLACEABLE.join(', ')}`);
+    this.name = 'PlacementError';
+  }
+}
+
+function threadSpec(name: string, actors: readonly string[]): ThreadSpec {
+  return { name, actors: actors.map((actor) => ({ name: actor })) };
+}
+
+/** A thread with owners on it sees the streams as well: owners read through caches. */
+function ownersThread(name: string, owners: readonly string[]): ThreadSpec {
+  return threadSpec(name, [`views@${name}`, ...owners]);
+}
+
+/**
+ * The whole tree as data. The store comes up first and ends last, so that all others may ask it while they start and stop; gateways
+ * come last, so that nobody knocks before there is somebody to answer.
+ *
+ * @throws PlacementError when the configuration places an actor that cannot be placed
+ */
+export function supervisionTree(config: Config): SupervisionTree {
+  const { placement } = config.actors;
+  for (const actor of Object.keys(placement)) {
+    if (!PLACEABLE.some((name) => name === actor)) throw new PlacementError(actor);
+  }
+  const threadOf = (actor: ActorName): string =>
+    placement[actor] ?? (actor === 'pool' ? COURIERS_THREAD : STORE_THREAD);
+  const placedOn = (thread: string): readonly ActorName[] =>
+    PLACEABLE.filter((actor) => threadOf(actor) === thread);
+  const gateways = Array.from({ length: config.server.gateways }, (_, index) => gatewayThread(index + 1));
+  const known = new Set([MAIN_THREAD, STORE_THREAD, ...gateways]);
+  const others = [...new Set(PLACEABLE.map(threadOf))].filter((thread) => !known.has(thread));
+  const onMain = placedOn(MAIN_THREAD);
+  const main =
+    onMain.length === 0
+      ? threadSpec(MAIN_THREAD, ['inspector'])
+      : ownersThread(MAIN_THREAD, ['inspector', ...onMain]);
+  return {
+    ...SUPERVISION_DEFAULTS,
+    threads: [
+      threadSpec(STORE_THREAD, ['committer', `views@${STORE_THREAD}`, ...placedOn(STORE_THREAD)]),
+      main,
+      ...others.map((thread) => ownersThread(thread, placedOn(thread))),
+      ...gateways.map((thread) =>
+        threadSpec(thread, [`views@${thread}`, ...placedOn(thread), `http@${thread}`]),
+      ),
+    ],
+  };
+}

@@ -1,0 +1,21 @@
+// The entry of every worker thread.
+import { systemClock } from '../src/kit/clock.ts';
+import { batchLines } from '../src/kit/log-batch.ts';
+import { createLogger } from '../src/kit/pino-logger.ts';
+import { systemRandom } from '../src/kit/random.ts';
+import type { Environment } from './environment.ts';
+import { serveWorkerThread } from './kit/worker-thread.ts';
+import type { ActorMap } from './protocols.ts';
+import { loadActors } from './registry.ts';
+import { openThreadEnvironment, type ProgramData } from './thread-environment.ts';
+
+await serveWorkerThread<ActorMap, Environment>(async ({ thread, actors, metrics, data }) => {
+  const { config, serverKey } = data as ProgramData;
+  const clock = systemClock;
+  // What a worker writes to standard error is handed to the main thread, piece by piece: whole lines stay whole.
+  const sink = batchLines((lines) => void process.stderr.write(lines), setImmediate);
+  const log = createLogger({ level: config.log.level, thread, sink, now: () => clock.now() });
+  const definition = await loadActors(actors);
+  const { env, close } = openThreadEnvironment({ config, serverKey, thread, actors, clock, metrics, log });
+  return { clock, random: systemRandom, log, env, definition, close };
+});

@@ -1,0 +1,91 @@
+import { findDeviceIds } from '../../db/accounts/reader.ts';
+import {
+  deleteUpTo,
+  DUPLICATE_TRANSACTION,
+  type NewMessage,
+  storeMessages,
+} from '../../db/to-device/writer.ts';
+import { refuse } from '../../src/matrix/refusal.ts';
+import { toDeviceStream } from '../../src/streams/to-device-stream.ts';
+import { commit } from '../commit.ts';
+import { defineActor } from '../environment.ts';
+import type { InputOf, OutputOf } from '../kit/protocol.ts';
+import { ownDurableStream } from '../stream-owner.ts';
+import { unavailableRefusal } from '../unavailable-refusal.ts';
+import type { ToDeviceProtocol } from './protocol.ts';
+
+type SendMessages = InputOf<ToDeviceProtocol, 'to-device.send-messages'>;
+type Deleted = OutputOf<ToDeviceProtocol, 'to-device.delete-received'>;
+
+const MAILBOX_LIMIT = 10_000;
+/** Devices that one request may reach. */
+export const MESSAGES_PER_REQUEST_MAX = 10_000;
+const EVERY_DEVICE = '*';
+
+/** Owner of the to-device stream: messages wait here until their device has acknowledged them. */
+export const toDeviceActor = defineActor<ToDeviceProtocol>({
+  name: 'to-device',
+  mailbox: { limit: MAILBOX_LIMIT, whenFull: 'refuse' },
+  // In order of arrival, so that a device gets what one sender sent in the order in which it was sent.
+  order: { kind: 'serial' },
+  async start(context) {
+    const { owner, handlers } = await ownDurableStream(context, toDeviceStream);
+    const { config, db } = context.env;
+
+    async function expand(input: SendMessages): Promise<NewMessage[]> {
+      const expanded: NewMessage[] = [];
+      for (const [userId, byDevice] of Object.entries(input.messages)) {
+        const known = new Set(await findDeviceIds(db, userId));
+        for (const [deviceId, content] of Object.entries(byDevice)) {
+          const targets = deviceId === EVERY_DEVICE ? known : known.has(deviceId) ? [deviceId] : [];
+          const text = JSON.stringify(content);
+          for (const target of targets) {
+            expanded.push({
+              userId,
+              deviceId: target,
+              sender: input.sender,
+              type: input.type,
+              content: text,
+            });
+          }
+        }
+      }
+      return expanded;
+    }
+
+    async function send(input: SendMessages): Promise<OutputOf<ToDeviceProtocol, 'to-device.send-messages'>> {
+      const messages = await expand(input);
+      if (messages.length > MESSAGES_PER_REQUEST_MAX) {
+        return refuse('M_TOO_LARGE', `messages: at most ${MESSAGES_PER_REQUEST_MAX} devices in one request`);
+      }
+      if (messages.length === 0) return { kind: 'stored', position: owner.currentToken() };
+      const { sender: userId, senderDevice: deviceId, txnId } = input;
+      const outcome = await owner.write({
+        count: messages.length,
+        steps: storeMessages({ userId, deviceId, txnId, now: context.clock.now() }, messages),
+        rows: () => messages.map((message) => [{ userId: message.userId, deviceId: message.deviceId }]),
+      });
+      if (outcome.kind === 'unavailable') return unavailableRefusal(outcome, config);
+      if (outcome.kind === 'refused' && outcome.refusal !== DUPLICATE_TRANSACTION)
+        throw new Error(outcome.refusal);
+      return { kind: 'stored', position: owner.currentToken() };
+    }
+
+    async function remove(userId: string, deviceId: string, upTo: number): Promise<Deleted> {
+      const outcome = await commit(context, deleteUpTo({ userId, deviceId, upTo }));
+      if (outcome.kind === 'unavailable') return unavailableRefusal(outcome, config);
+      if (outcome.kind === 'refused') throw new Error(`a deletion has no guard, yet ${outcome.refusal}`);
+      return { kind: 'deleted', count: outcome.returned[0]?.length ?? 0 };
+    }
+
+    return {
+      handlers: {
+        ...handlers,
+        'to-device.send-messages': send,
+        'to-device.delete-received': ({ userId, deviceId, position }) => remove(userId, deviceId, position),
+        'to-device.delete-device': ({ userId, deviceId }) =>
+          remove(userId, deviceId, Number.MAX_SAFE_INTEGER),
+      },
+    };
+  },
+});

@@ -1,0 +1,152 @@
+import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { accountsActor } from '../../../actors/accounts/actor.ts';
+import type { AccountsProtocol } from '../../../actors/accounts/protocol.ts';
+import { cachesActor } from '../../../actors/caches/actor.ts';
+import { committerActor } from '../../../actors/committer/actor.ts';
+import { deviceListsActor } from '../../../actors/device-lists/actor.ts';
+import { defineActor, type Environment } from '../../../actors/environment.ts';
+import type { InputOf } from '../../../actors/kit/protocol.ts';
+import type { ActorRef } from '../../../actors/kit/ref.ts';
+import { poolActor } from '../../../actors/pool/actor.ts';
+import type { ActorMap } from '../../../actors/protocols.ts';
+import type { RoomsProtocol } from '../../../actors/rooms/protocol.ts';
+import { defineViewsActor } from '../../../actors/views/actor.ts';
+import type { Config } from '../../../src/config/config.ts';
+import { loadConfig } from '../../../src/config/load-config.ts';
+import type { LogFields, Logger } from '../../../src/kit/logger.ts';
+import { ROOM_VERSIONS } from '../../../src/matrix/rooms/room-versions.ts';
+import { createThreadCaches } from '../../../src/streams/cache-store.ts';
+import type { ThreadCaches } from '../../../src/streams/cache.ts';
+import { cachesStream } from '../../../src/streams/caches-stream.ts';
+import { deviceListsStream } from '../../../src/streams/device-lists-stream.ts';
+import { createThreadViews } from '../../../src/streams/thread-views.ts';
+import type { ThreadViews } from '../../../src/streams/view.ts';
+import { type ActorHost, createActorHost } from '../../support/actor-host.ts';
+import { createTestDatabase, silentMetrics, type TestDatabase } from '../../support/database.ts';
+import { createFakeClock, type FakeClock } from '../../support/fake-clock.ts';
+
+type UpdateProfile = InputOf<RoomsProtocol, 'rooms.update-profile'>;
+
+/** Everything that was logged, as one text. */
+export interface LogText {
+  readonly log: Logger;
+  text(): string;
+}
+
+function collectLog(): LogText {
+  const lines: string[] = [];
+  const write = (message: string, fields?: LogFields): void => {
+    lines.push(
+      `${message} ${JSON.stringify(fields, (_key, value: unknown) => (value instanceof Error ? value.stack : value))}`,
+    );
+  };
+  const log: Logger = {
+    level: 'debug',
+    debug: write,
+    info: write,
+    warn: write,
+    error: write,
+    child: () => log,
+  };
+  return { log, text: () => lines.join('\n') };
+}
+
+/** The built-in configuration, with changes. */
+export function testConfig(path: string, environment: Readonly<Record<string, string>> = {}): Config {
+  return loadConfig({
+    defaults: { file: 'config.toml', text: readFileSync('config.toml', 'utf8') },
+    environment: {
+      TROUPE_SERVER_NAME: 'example.org',
+      TROUPE_DATA_PATH: path,
+      TROUPE_RATE_LIMITS_ENABLED: 'false',
+      ...environment,
+    },
+    roomVersions: ROOM_VERSIONS.map(({ id }) => id),
+    cores: availableParallelism(),
+  });
+}
+
+/** The accounts actor among the real committer, caches, device lists, views and pool; the rooms actor alone is a double. */
+export interface AccountsWorld {
+  readonly host: ActorHost<ActorMap>;
+  readonly accounts: ActorRef<AccountsProtocol>;
+  readonly database: TestDatabase;
+  readonly clock: FakeClock;
+  readonly config: Config;
+  readonly caches: ThreadCaches;
+  readonly streams: ThreadViews;
+  readonly logged: LogText;
+  /** What the rooms actor was asked. */
+  readonly profileUpdates: readonly UpdateProfile[];
+  close(): Promise<void>;
+}
+
+/** Starts the world on a database of its own. Close it at the end of the test. */
+export async function createAccountsWorld(
+  environment: Readonly<Record<string, string>> = {},
+): Promise<AccountsWorld> {
+  const database = await createTestDatabase();
+  const { db } = database;
+  const clock = createFakeClock();
+  const config = testConfig(database.folder, environment);
+  const logged = collectLog();
+  const metrics = silentMetrics;
+  const caches = createThreadCaches({ db, metrics });
+  const followed = [cachesStream, deviceListsStream];
+  const views = { subscriber: 'views@main', db, caches, clock, metrics, log: logged.log, streams: followed };
+  const streams = createThreadViews(views);
+  const profileUpdates: UpdateProfile[] = [];
+  const rooms = defineActor<Pick<RoomsProtocol, 'rooms.update-profile'>>({
+    name: 'rooms',
+    mailbox: { limit: 100, whenFull: 'refuse' },
+    order: { kind: 'serial' },
+    start: () => ({
+      handlers: {
+        'rooms.update-profile'(update) {
+          profileUpdates.push(update);
+          return { kind: 'updated', rooms: 0, position: 0 };
+        },
+      },
+    }),
+  });
+  const env: Environment = {
+    config,
+    db,
+    streams,
+    caches,
+    serverKey: { keyId: 'ed25519:test', seed: new Uint8Array(32) },
+  };
+  const host = await createActorHost<ActorMap, Environment>({
+    transport: 'same-thread',
+    actors: [
+      committerActor,
+      cachesActor,
+      deviceListsActor,
+      rooms,
+      poolActor,
+      accountsActor,
+      defineViewsActor('main'),
+    ],
+    env,
+    clock,
+    log: logged.log,
+  });
+  await host.idle();
+  return {
+    host,
+    accounts: host.ref('accounts'),
+    database,
+    clock,
+    config,
+    caches,
+    streams,
+    logged,
+    profileUpdates,
+    async close() {
+      await host.stop();
+      streams.close();
+      database.close();
+    },
+  };
+}

@@ -1,0 +1,129 @@
+import { expect } from 'chai';
+import { findEvent } from '../../../db/rooms/event-reader.ts';
+import { findAlias, findRoom } from '../../../db/rooms/room-reader.ts';
+import { findCurrentStateEvent } from '../../../db/rooms/state-reader.ts';
+import { domainOf } from '../../../src/matrix/identifiers/domain.ts';
+import { eventIdOf } from '../../../src/matrix/events/event-id.ts';
+import { hasValidContentHash } from '../../../src/matrix/events/hashes.ts';
+import type { Pdu } from '../../../src/matrix/events/pdu.ts';
+import { redact } from '../../../src/matrix/events/redaction.ts';
+import { getRoomVersion, ROOM_VERSIONS } from '../../../src/matrix/rooms/room-versions.ts';
+import { verifyJson, verifyKeyOf, makeServerKey } from '../../../src/matrix/signing.ts';
+import { seededRandom } from '../../../src/kit/random.ts';
+import {
+  ALICE,
+  BOB,
+  change,
+  firstEvents,
+  makeRoom,
+  openRoomsHouse,
+  refused,
+  type RoomsHouse,
+  sendMessage,
+  sendState,
+  sent,
+  SERVER,
+} from './rooms-house.ts';
+
+describe('rooms of each version', () => {
+  let house: RoomsHouse;
+  beforeEach(async () => {
+    house = await openRoomsHouse();
+  });
+  afterEach(() => house.stop());
+
+  const pduOf = async (eventId: string): Promise<Pdu> => {
+    const stored = await findEvent(house.database.db, eventId);
+    if (stored === undefined) throw new Error(`${eventId} is not stored`);
+    return JSON.parse(stored.pdu) as Pdu;
+  };
+
+  for (const version of ROOM_VERSIONS) {
+    it(`version ${version.id}: create, join, send, state, redact; after a restart, too`, async () => {
+      const roomId = await makeRoom(house, { version: version.id });
+      expect(domainOf(roomId)).to.equal(version.id === '12' ? undefined : SERVER);
+      expect((await findRoom(house.database.db, roomId))?.roomVersion).to.equal(version.id);
+      const join = sent(await change(house, roomId, 'join', BOB, BOB, { displayname: 'Bob' }));
+      const message = sent(await sendMessage(house, roomId, BOB, 'hello'));
+      const topic = { type: 'm.room.topic', content: { topic: 'tea' } };
+      const state = sent(await sendState(house, roomId, ALICE, topic));
+      await house.restart();
+      const redaction = sent(
+        await house.rooms.ask('rooms.redact-event', {
+          roomId,
+          sender: BOB,
+          eventId: message.eventId,
+          content: { reason: 'oops' },
+          transaction: null,
+        }),
+      );
+      const redacted = await findEvent(house.database.db, message.eventId);
+      expect(redacted?.redactedBy?.eventId).to.equal(redaction.eventId);
+      const pdu = await pduOf(redaction.eventId);
+      expect(pdu.content).to.deep.equal(
+        version.redactsIn === 'content' ? { reason: 'oops', redacts: message.eventId } : { reason: 'oops' },
+      );
+      expect(pdu.redacts).to.equal(version.redactsIn === 'content' ? undefined : message.eventId);
+      const ids = [join, message, state, redaction].map(({ eventId }) => eventId);
+      const key = verifyKeyOf(makeServerKey(seededRandom(7).bytes(32), 'test'));
+      for (const eventId of ids) {
+        const one = await pduOf(eventId);
+        expect(eventIdOf(version, one)).to.equal(eventId);
+        expect(hasValidContentHash(version, one)).to.equal(true);
+        expect(verifyJson(redact(version, one), SERVER, key)).to.equal(true);
+      }
+    });
+  }
+
+  it('8.2 writes the version into the create event, and the creator where it belongs', async () => {
+    for (const { id, creatorInContent } of ROOM_VERSIONS) {
+      const roomId = await makeRoom(house, {
+        version: id,
+        creationContent: { creator: BOB, 'm.federate': true },
+      });
+      const create = await findCurrentStateEvent(house.database.db, roomId, 'm.room.create', '');
+      expect((JSON.parse(create?.pdu ?? '') as Pdu).content).to.deep.equal({
+        'm.federate': true,
+        room_version: id,
+        ...(creatorInContent && { creator: ALICE }),
+      });
+    }
+  });
+
+  it('8.3 lets the asked version win over the creation content', async () => {
+    const roomId = await makeRoom(house, { version: '10', creationContent: { room_version: '4' } });
+    const create = await findCurrentStateEvent(house.database.db, roomId, 'm.room.create', '');
+    expect((JSON.parse(create?.pdu ?? '') as Pdu).content['room_version']).to.equal('10');
+    expect((await findRoom(house.database.db, roomId))?.roomVersion).to.equal('10');
+  });
+
+  it('8.2 leaves nothing behind when the version is unknown', async () => {
+    const reply = await house.rooms.ask('rooms.create-room', {
+      creator: ALICE,
+      roomVersion: '999',
+      creationContent: {},
+      events: firstEvents(ALICE),
+      alias: '#tea:example.com',
+      isPublic: true,
+    });
+    expect(reply).to.include({ errcode: 'M_UNSUPPORTED_ROOM_VERSION', status: 400 });
+    expect(await findAlias(house.database.db, '#tea:example.com')).to.equal(undefined);
+    await house.idle();
+    expect(house.rows).to.deep.equal([]);
+  });
+
+  it('8.7 refuses a second create event', async () => {
+    const roomId = await makeRoom(house);
+    const second = { type: 'm.room.create', content: { room_version: '10' } };
+    expect(refused(await sendState(house, roomId, ALICE, second))).to.equal('M_FORBIDDEN');
+  });
+
+  it('12 gives equal rooms made at one instant different ids', async () => {
+    const ids = await Promise.all([1, 2, 3].map(() => makeRoom(house, { version: '12' })));
+    expect(new Set(ids).size).to.equal(3);
+    await house.restart();
+    // The time stands still: the ids of the first life are met again.
+    expect(ids).not.to.include(await makeRoom(house, { version: '12' }));
+    expect(getRoomVersion('12').roomIdFormat).to.equal('create-event');
+  });
+});
