@@ -47,7 +47,7 @@ export interface EndpointRequest<
   /** The peer's address, for rate limits and device lists. */
   readonly remoteAddress: string;
   readonly userAgent: string;
-  /** Aborted when the client has gone away. */
+  /** Aborted when the client has gone away, and when the server stops: then the answer that there is now is still sent. */
   readonly aborted: AbortSignal;
 }
 
@@ -87,7 +87,10 @@ export interface Endpoint<
   Needs extends keyof Services = keyof Services,
 > {
   readonly method: HttpMethod;
-  /** As the specification writes it, with `{roomId}` for parameters. */
+  /**
+   * As the specification writes it, with `{roomId}` for parameters. A parameter is never empty, but for an optional last one,
+   * `{stateKey?}`: it is the empty text when the path ends before it, with or without the slash.
+   */
   readonly path: string;
   /** Older or unstable paths with the same behaviour and the same parameters. */
   readonly aliases?: readonly string[];

@@ -21,4 +21,6 @@ export interface Services extends ActorRefs {
   /** The caches of this thread. */
   readonly cached: Caches;
   readonly streams: StreamViews;
+  /** Every endpoint that is served, as `<METHOD> <path>`: for what the server says about itself. Aliases are not listed. */
+  readonly served: ReadonlySet<string>;
 }

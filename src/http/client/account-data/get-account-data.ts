@@ -1,0 +1,30 @@
+import { Type } from 'typebox';
+import { findAccountData } from '../../../../db/account-data/reader.ts';
+import { refuse } from '../../../matrix/refusal.ts';
+import { pushRulesCache } from '../../../sync/caches/push-rules.ts';
+import { defineEndpoint, JsonText } from '../../kit/endpoint.ts';
+import { ANY_OBJECT } from '../rooms/room-params.ts';
+import { checkIsOwn } from './account-data-rules.ts';
+
+/** Account data of the caller. */
+export const endpoint = defineEndpoint({
+  method: 'GET',
+  path: '/_matrix/client/v3/user/{userId}/account_data/{type}',
+  aliases: ['/_matrix/client/r0/user/{userId}/account_data/{type}'],
+  spec: 'Client-Server API v1.19, GET /_matrix/client/v3/user/{userId}/account_data/{type}',
+  auth: 'user',
+  rateLimit: null,
+  params: Type.Object({ userId: Type.String(), type: Type.String() }),
+  reply: ANY_OBJECT,
+  needs: ['db', 'cached'],
+  async handle({ params, caller, services }) {
+    const { userId, type } = params;
+    const refusal = checkIsOwn(userId, caller.userId);
+    if (refusal !== undefined) return refusal;
+    if (type === 'm.push_rules')
+      return new JsonText((await services.cached.get(pushRulesCache, userId)).text);
+    const stored = await findAccountData(services.db, userId, null, type);
+    if (stored === undefined) return refuse('M_NOT_FOUND', 'You have no account data of this type.');
+    return new JsonText(stored.content);
+  },
+});

@@ -1,0 +1,21 @@
+import { Type } from 'typebox';
+import { defineEndpoint } from '../../kit/endpoint.ts';
+import { ANY_OBJECT, ROOM_PARAMS } from '../rooms/room-params.ts';
+import { enterRoom } from './enter-room.ts';
+
+/** Joins a room that is named by its id. */
+export const endpoint = defineEndpoint({
+  method: 'POST',
+  path: '/_matrix/client/v3/rooms/{roomId}/join',
+  aliases: ['/_matrix/client/r0/rooms/{roomId}/join'],
+  spec: 'Client-Server API v1.19, POST /_matrix/client/v3/rooms/{roomId}/join',
+  auth: 'user',
+  rateLimit: 'membership',
+  params: ROOM_PARAMS,
+  body: Type.Object({ reason: Type.Optional(Type.String()), third_party_signed: Type.Optional(ANY_OBJECT) }),
+  reply: Type.Object({ room_id: Type.String() }),
+  needs: ['config', 'db', 'rooms', 'streams'],
+  handle({ params, body, caller, services }) {
+    return enterRoom(services, caller.userId, params.roomId, 'join', body.reason);
+  },
+});

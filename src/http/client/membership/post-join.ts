@@ -1,0 +1,25 @@
+import { Type } from 'typebox';
+import { isRefusal } from '../../../matrix/refusal.ts';
+import { defineEndpoint } from '../../kit/endpoint.ts';
+import { ANY_OBJECT } from '../rooms/room-params.ts';
+import { enterRoom } from './enter-room.ts';
+import { findRoomId } from './find-room-id.ts';
+
+/** Joins a room that is named by its id or an alias. */
+export const endpoint = defineEndpoint({
+  method: 'POST',
+  path: '/_matrix/client/v3/join/{roomIdOrAlias}',
+  aliases: ['/_matrix/client/r0/join/{roomIdOrAlias}'],
+  spec: 'Client-Server API v1.19, POST /_matrix/client/v3/join/{roomIdOrAlias}',
+  auth: 'user',
+  rateLimit: 'membership',
+  params: Type.Object({ roomIdOrAlias: Type.String() }),
+  body: Type.Object({ reason: Type.Optional(Type.String()), third_party_signed: Type.Optional(ANY_OBJECT) }),
+  reply: Type.Object({ room_id: Type.String() }),
+  needs: ['config', 'db', 'rooms', 'streams'],
+  async handle({ params, body, caller, services }) {
+    const room = await findRoomId(services.db, params.roomIdOrAlias);
+    if (isRefusal(room)) return room;
+    return enterRoom(services, caller.userId, room.roomId, 'join', body.reason);
+  },
+});

@@ -1,0 +1,36 @@
+import { Type } from 'typebox';
+import { isJsonObject, type Json } from '../../../kit/json.ts';
+import { isRefusal, refuse } from '../../../matrix/refusal.ts';
+import { defineEndpoint } from '../../kit/endpoint.ts';
+import { seeOwnEffects } from '../../kit/own-effects.ts';
+import { checkFieldName, parseFieldValue } from './profile-values.ts';
+
+/** Sets one field of the caller's profile. Display name and avatar go into the member events of the caller's rooms. */
+export const endpoint = defineEndpoint({
+  method: 'PUT',
+  path: '/_matrix/client/v3/profile/{userId}/{keyName}',
+  aliases: ['/_matrix/client/r0/profile/{userId}/{keyName}'],
+  spec: 'Client-Server API v1.19, PUT /_matrix/client/v3/profile/{userId}/{keyName}',
+  auth: 'user',
+  rateLimit: 'ephemeral',
+  params: Type.Object({ userId: Type.String(), keyName: Type.String() }),
+  body: Type.Record(Type.String(), Type.Unknown()),
+  reply: Type.Object({}),
+  needs: ['accounts', 'streams'],
+  async handle({ body, caller, params, services }) {
+    const { userId, keyName: field } = params;
+    if (userId !== caller.userId) return refuse('M_FORBIDDEN', 'This is not your profile.');
+    const problem = checkFieldName(field);
+    if (problem !== undefined) return problem;
+    if (!isJsonObject(body) || !Object.hasOwn(body, field)) {
+      return refuse('M_MISSING_PARAM', `The field "${field}" is missing.`);
+    }
+    const parsed = parseFieldValue(field, body[field] as Json);
+    if (isRefusal(parsed)) return parsed;
+    const { valueJson } = parsed;
+    const changed = await services.accounts.ask('accounts.set-profile-field', { userId, field, valueJson });
+    if (isRefusal(changed)) return changed;
+    await seeOwnEffects(services.streams, changed.marks);
+    return {};
+  },
+});

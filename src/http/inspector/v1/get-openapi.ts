@@ -1,0 +1,32 @@
+import { Type } from 'typebox';
+import { defineEndpoint, reply } from '../../kit/endpoint.ts';
+import { openApiDocument } from '../openapi-document.ts';
+import { endpoint as getActors } from './get-actors.ts';
+import { endpoint as getCaches } from './get-caches.ts';
+import { endpoint as getLimits } from './get-limits.ts';
+import { endpoint as getRoom } from './get-room.ts';
+import { endpoint as getStreams } from './get-streams.ts';
+import { endpoint as getThreads } from './get-threads.ts';
+import { endpoint as restartActor } from './restart-actor.ts';
+
+const DOCUMENT = openApiDocument([
+  getActors,
+  restartActor,
+  getStreams,
+  getCaches,
+  getThreads,
+  getLimits,
+  getRoom,
+]);
+
+/** The OpenAPI document of the inspector. */
+export const endpoint = defineEndpoint({
+  method: 'GET',
+  path: '/_troupe/inspector/v1/openapi.json',
+  spec: 'Troupe inspector v1: This document.',
+  auth: 'admin',
+  rateLimit: null,
+  reply: Type.Object({ openapi: Type.String() }),
+  needs: [],
+  handle: () => Promise.resolve(reply(200, DOCUMENT)),
+});

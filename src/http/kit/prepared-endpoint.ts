@@ -1,0 +1,207 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Clock } from '../../kit/clock.ts';
+import type { Logger } from '../../kit/logger.ts';
+import type { Metrics } from '../../kit/metrics.ts';
+import { type Refusal, isRefusal, refuse } from '../../matrix/refusal.ts';
+import { authenticate } from './authentication.ts';
+import { BODY_BYTES_MAX, readBody } from './body-reader.ts';
+import type { DeviceUseNotes } from './device-use-notes.ts';
+import { type EndpointFigures, createEndpointFigures } from './endpoint-figures.ts';
+import type { Caller, Endpoint } from './endpoint.ts';
+import { type QueryValues, decodeParams, parseQueryString } from './percent-decoding.ts';
+import type { RateLimits } from './rate-limits.ts';
+import { remoteAddressOf } from './remote-address.ts';
+import type { RawParams } from './route-index.ts';
+import { convertQuery, createSchemaCheck, queryConversions } from './schema-check.ts';
+import type { Services } from './services.ts';
+import { parseStrictJson } from './strict-json.ts';
+
+/** One request on its way through an endpoint. */
+export interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly requestId: string;
+  readonly rawParams: RawParams;
+  /** What stands after the question mark. */
+  readonly queryText: string;
+  readonly log: Logger;
+  /** Aborted when the client has gone away or the server stops; made when somebody asks. */
+  readonly aborted: AbortSignal;
+  /** Who is calling, as soon as that is known: for the access log. */
+  caller: Caller | null;
+}
+
+/** The client went away before its request was whole: there is nobody to answer. */
+export const CLIENT_GONE = Symbol('client gone');
+
+/** An endpoint with everything that one call after the other shares. */
+export interface PreparedEndpoint {
+  readonly endpoint: Endpoint;
+  /** Method and path, for figures and the log: never a URL. */
+  readonly route: string;
+  readonly figures: EndpointFigures;
+  /**
+   * Authenticates, limits, parses, checks and calls the handler, in that order.
+   *
+   * @returns what the handler gave, a refusal, or {@link CLIENT_GONE}
+   * @throws what the handler throws
+   */
+  run(exchange: Exchange): Promise<unknown>;
+}
+
+/** What endpoints stand on. */
+export interface EndpointGround {
+  readonly services: Services;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+  readonly limits: RateLimits;
+  readonly uses: DeviceUseNotes;
+}
+
+/** Only what `needs` names, found once. */
+function pickServices(endpoint: Endpoint, services: Services): Services {
+  const picked: Partial<Record<keyof Services, unknown>> = {};
+  for (const need of endpoint.needs) {
+    const service: unknown = services[need];
+    if (service === undefined || service === null)
+      throw new Error(`${endpoint.method} ${endpoint.path} needs "${need}", which this thread does not have`);
+    picked[need] = service;
+  }
+  return picked as Services;
+}
+
+function createLimiter(
+  endpoint: Endpoint,
+  limits: RateLimits,
+): (caller: Caller | null, exchange: Exchange) => Refusal | null {
+  const limitClass = endpoint.rateLimit;
+  if (limitClass === null) return () => null;
+  return (caller, exchange) => {
+    const kind = caller === null ? 'address' : 'user';
+    const key = caller === null ? remoteAddressOf(exchange.request) : caller.userId;
+    const waitMs = limits.take(limitClass, kind, key);
+    if (waitMs === null) return null;
+    exchange.log.info('rate limited', { class: limitClass, by: kind, key, waitMs });
+    return refuse('M_LIMIT_EXCEEDED', 'Too many requests.', { extra: { retry_after_ms: waitMs } });
+  };
+}
+
+type Part<Value> = Promise<Value | Refusal | typeof CLIENT_GONE>;
+
+/** Reads, parses and checks the body. No body at all stands for `{}` where nothing in it is required. */
+function createBodyParser(endpoint: Endpoint, clock: Clock): ((exchange: Exchange) => Part<unknown>) | null {
+  const { body: schema, bodyBytesMax = BODY_BYTES_MAX } = endpoint;
+  if (schema === undefined) return null;
+  const check = createSchemaCheck(schema, 'body');
+  return async ({ request, response }) => {
+    const read = await readBody(request, response, bodyBytesMax, clock);
+    if (read.kind === 'aborted') return CLIENT_GONE;
+    if (isRefusal(read)) return read;
+    if (read.bytes.length === 0) {
+      const empty = {};
+      return check.accepts(empty) ? empty : refuse('M_NOT_JSON', 'The request has no body.');
+    }
+    const parsed = parseStrictJson(read.bytes);
+    if (isRefusal(parsed)) return parsed;
+    return check.find(parsed.value) ?? parsed.value;
+  };
+}
+
+function createQueryParser(endpoint: Endpoint): (values: QueryValues) => unknown {
+  if (endpoint.query === undefined) return () => undefined;
+  const check = createSchemaCheck(endpoint.query, 'query');
+  const conversions = queryConversions(endpoint.query);
+  return (values) => {
+    const fields = convertQuery(conversions, values);
+    return isRefusal(fields) ? fields : (check.find(fields) ?? fields);
+  };
+}
+
+function createParamsParser(endpoint: Endpoint): (raw: RawParams) => unknown {
+  const check = endpoint.params === undefined ? null : createSchemaCheck(endpoint.params, 'params');
+  return (raw) => {
+    const params = decodeParams(raw);
+    return isRefusal(params) ? params : (check?.find(params) ?? params);
+  };
+}
+
+/** What a handler gets. A class, because getters of an object literal are made anew for every request, which costs microseconds. */
+class HandlerRequest {
+  readonly params: undefined;
+  readonly query: undefined;
+  readonly body: undefined;
+  readonly caller: Caller | null;
+  readonly services: Services;
+  readonly #exchange: Exchange;
+
+  constructor(exchange: Exchange, services: Services, params: unknown, query: unknown, body: unknown) {
+    this.params = params as undefined;
+    this.query = query as undefined;
+    this.body = body as undefined;
+    this.caller = exchange.caller;
+    this.services = services;
+    this.#exchange = exchange;
+  }
+
+  get log(): Logger {
+    return this.#exchange.log;
+  }
+
+  get userAgent(): string {
+    return this.#exchange.request.headers['user-agent'] ?? '';
+  }
+
+  get remoteAddress(): string {
+    return remoteAddressOf(this.#exchange.request);
+  }
+
+  get aborted(): AbortSignal {
+    return this.#exchange.aborted;
+  }
+}
+
+/** From where a device is used. */
+function useOf(request: IncomingMessage): { readonly ip: string; readonly userAgent: string } {
+  return { ip: remoteAddressOf(request), userAgent: request.headers['user-agent'] ?? '' };
+}
+
+/**
+ * Prepares an endpoint for being called.
+ *
+ * @throws Error when the endpoint needs something that this thread does not offer
+ */
+export function prepareEndpoint(endpoint: Endpoint, ground: EndpointGround): PreparedEndpoint {
+  const route = `${endpoint.method} ${endpoint.path}`;
+  const services = pickServices(endpoint, ground.services);
+  const limited = createLimiter(endpoint, ground.limits);
+  const parseParams = createParamsParser(endpoint);
+  const parseQuery = createQueryParser(endpoint);
+  const parseBody = createBodyParser(endpoint, ground.clock);
+  const usesQuery = endpoint.query !== undefined || endpoint.auth !== 'none';
+
+  return {
+    endpoint,
+    route,
+    figures: createEndpointFigures(route, ground.metrics),
+    async run(exchange) {
+      const values = parseQueryString(usesQuery ? exchange.queryText : '');
+      if (isRefusal(values)) return values;
+      const caller =
+        endpoint.auth === 'none'
+          ? null
+          : await authenticate(endpoint.auth, exchange.request, values, ground.services.cached);
+      if (isRefusal(caller)) return caller;
+      exchange.caller = caller;
+      if (caller !== null) ground.uses.note(caller, () => useOf(exchange.request));
+      const refused = limited(caller, exchange);
+      if (refused !== null) return refused;
+      const params = parseParams(exchange.rawParams);
+      if (isRefusal(params)) return params;
+      const query = parseQuery(values);
+      if (isRefusal(query)) return query;
+      const body = parseBody === null ? undefined : await parseBody(exchange);
+      if (isRefusal(body) || body === CLIENT_GONE) return body;
+      return endpoint.handle(new HandlerRequest(exchange, services, params, query, body));
+    },
+  };
+}

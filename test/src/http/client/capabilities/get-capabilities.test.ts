@@ -1,0 +1,65 @@
+import { expect } from 'chai';
+import { hashAccessToken } from '../../../../../db/accounts/token-hash.ts';
+import type { ReadDb } from '../../../../../db/kit/read-db.ts';
+import { endpoint } from '../../../../../src/http/client/capabilities/get-capabilities.ts';
+import { type TestApp, emptyDb, startTestApp, testConfig } from '../../kit/test-app.ts';
+
+const TOKEN = 'syt_alice';
+
+/** A database that knows one token. */
+const db: ReadDb = {
+  ...emptyDb,
+  find: (_query, params) =>
+    Promise.resolve(
+      params['tokenHash'] === hashAccessToken(TOKEN)
+        ? ({ userId: '@alice:example.org', deviceId: 'D', isAdmin: 0, isGuest: 0 } as never)
+        : undefined,
+    ),
+};
+
+interface Capabilities {
+  readonly capabilities: Readonly<Record<string, unknown>>;
+}
+
+describe('GET /_matrix/client/v3/capabilities', () => {
+  let test: TestApp;
+  afterEach(() => test.close());
+
+  it('tells the room versions and switches off what is not served', async () => {
+    test = await startTestApp([endpoint], { db, config: testConfig({ rooms: { defaultVersion: '11' } }) });
+    const { body } = await test.client.get('/_matrix/client/v3/capabilities', { token: TOKEN });
+    const { capabilities } = body as unknown as Capabilities;
+    expect(capabilities['m.room_versions']).to.deep.nested.include({
+      default: '11',
+      'available.12': 'stable',
+      'available.1': 'stable',
+    });
+    for (const name of [
+      'm.change_password',
+      'm.set_displayname',
+      'm.set_avatar_url',
+      'm.3pid_changes',
+      'm.get_login_token',
+    ])
+      expect(capabilities[name], name).to.deep.equal({ enabled: false });
+  });
+
+  it('switches on what is served', async () => {
+    const password = {
+      ...endpoint,
+      method: 'POST',
+      path: '/_matrix/client/v3/account/password',
+      aliases: [],
+    } as const;
+    test = await startTestApp([endpoint, password], { db });
+    const { body } = await test.client.get('/_matrix/client/v3/capabilities', { token: TOKEN });
+    expect((body as unknown as Capabilities).capabilities['m.change_password']).to.deep.equal({
+      enabled: true,
+    });
+  });
+
+  it('needs an access token', async () => {
+    test = await startTestApp([endpoint], { db });
+    expect((await test.client.get('/_matrix/client/v3/capabilities')).status).to.equal(401);
+  });
+});

@@ -1,0 +1,70 @@
+import { expect } from 'chai';
+import type { HttpClient } from '../../../../support/http-client.ts';
+import { type AccountApp, outcomeOf, startAccountApp } from '../account-app.ts';
+
+const ALICE = '/_matrix/client/v3/profile/@alice:example.org';
+
+describe('profiles', () => {
+  let app: AccountApp;
+  let alice: HttpClient;
+
+  beforeEach(async () => {
+    app = await startAccountApp();
+    alice = await app.register('alice', 'correct horse');
+  });
+
+  afterEach(() => app.close());
+
+  it('are empty at first', async () => {
+    expect((await app.client.get(ALICE)).body).to.deep.equal({});
+    expect((await app.client.get(`${ALICE}/displayname`)).body).to.deep.equal({});
+    expect((await app.client.get(`${ALICE}/avatar_url`)).body).to.deep.equal({});
+    expect(outcomeOf(await app.client.get(`${ALICE}/m.tz`))).to.equal('404 M_NOT_FOUND');
+  });
+
+  it('take a name, an avatar and other fields', async () => {
+    expect((await alice.put(`${ALICE}/displayname`, { displayname: 'Alice' })).body).to.deep.equal({});
+    await alice.put(`${ALICE}/avatar_url`, { avatar_url: 'mxc://example.org/x' });
+    await alice.put(`${ALICE}/org.example.job`, { 'org.example.job': { title: 'actor' } });
+    expect((await app.client.get(ALICE)).body).to.deep.equal({
+      displayname: 'Alice',
+      avatar_url: 'mxc://example.org/x',
+      'org.example.job': { title: 'actor' },
+    });
+    expect((await app.client.get(`${ALICE}/displayname`)).body).to.deep.equal({ displayname: 'Alice' });
+    expect(app.world.profileUpdates.at(-1)).to.deep.include({
+      displayname: 'Alice',
+      avatarUrl: 'mxc://example.org/x',
+    });
+    expect((await alice.delete(`${ALICE}/displayname`)).body).to.deep.equal({});
+    expect((await app.client.get(`${ALICE}/displayname`)).body).to.deep.equal({});
+  });
+
+  it('refuse wrong values and names', async () => {
+    const put = async (field: string, body: unknown) => outcomeOf(await alice.put(`${ALICE}/${field}`, body));
+    expect(await put('displayname', { displayname: 7 })).to.equal('400 M_INVALID_PARAM');
+    expect(await put('displayname', {})).to.equal('400 M_MISSING_PARAM');
+    expect(await put('job', { job: 'actor' })).to.equal('400 M_INVALID_PARAM');
+    const key = `a.${'b'.repeat(254)}`;
+    expect(await put(key, { [key]: 1 })).to.equal('400 M_KEY_TOO_LARGE');
+    const large = 'x'.repeat(40_000);
+    expect(await put('a.b', { 'a.b': large })).to.equal('200');
+    expect(await put('a.c', { 'a.c': large })).to.equal('400 M_PROFILE_TOO_LARGE');
+  });
+
+  it('belong to their user', async () => {
+    const bob = await app.register('bob', 'hunter two');
+    const body = { displayname: 'x' };
+    expect(outcomeOf(await bob.put(`${ALICE}/displayname`, body))).to.equal('403 M_FORBIDDEN');
+    expect(outcomeOf(await bob.delete(`${ALICE}/displayname`))).to.equal('403 M_FORBIDDEN');
+    expect(outcomeOf(await app.client.put(`${ALICE}/displayname`, body))).to.equal('401 M_MISSING_TOKEN');
+  });
+
+  it('are not there for who is not', async () => {
+    const get = async (userId: string) =>
+      outcomeOf(await app.client.get(`/_matrix/client/v3/profile/${encodeURIComponent(userId)}/displayname`));
+    expect(await get('@nobody:example.org')).to.equal('404 M_NOT_FOUND');
+    expect(await get('@alice:elsewhere.org')).to.equal('404 M_NOT_FOUND');
+    expect(await get('alice')).to.equal('400 M_INVALID_PARAM');
+  });
+});
