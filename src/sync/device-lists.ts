@@ -1,0 +1,88 @@
+import { readUsersWithChangedDevices } from '../../db/device-lists/sync-reader.ts';
+import { readJoinedUserIds } from '../../db/rooms/member-reader.ts';
+import {
+  findMemberChangeAt,
+  type MemberChange,
+  readUsersThatShareRooms,
+} from '../../db/rooms/sync-reader.ts';
+import { deviceListsStream } from '../streams/device-lists-stream.ts';
+import type { SyncContext } from './sync-context.ts';
+
+/** What an answer says of other users' devices. */
+export interface DeviceListNews {
+  readonly changed: readonly string[];
+  readonly left: readonly string[];
+}
+
+/** How the rooms of the caller, and those in them, came and went within the range. */
+export interface SharedRooms {
+  /** All rooms that the caller has joined. */
+  readonly joined: readonly string[];
+  /** Those of them that are new to the client. */
+  readonly newlyJoined: readonly string[];
+  /** Rooms that the caller was in at the start of the range and is in no more. */
+  readonly left: readonly string[];
+  /** Member events within the range in the joined rooms. */
+  readonly memberChanges: readonly MemberChange[];
+}
+
+const NOTHING: DeviceListNews = { changed: [], left: [] };
+const GONE: ReadonlySet<string> = new Set(['leave', 'ban']);
+
+async function readChangedDevices(
+  context: SyncContext,
+  joined: readonly string[],
+): Promise<readonly string[]> {
+  const { range, services, caller } = context;
+  const { name } = deviceListsStream;
+  const [from, to] = [range.from(name), range.to(name)];
+  if (from >= to) return [];
+  const mayHaveChanged =
+    services.streams.mayHaveChanged(name, `user:${caller.userId}`, from) ||
+    joined.some((roomId) => services.streams.mayHaveChanged(name, `room:${roomId}`, from));
+  return mayHaveChanged ? readUsersWithChangedDevices(services.db, from, to) : [];
+}
+
+/** Who came into one of the caller's rooms; who only changed a name was there before. */
+async function readArrivals(context: SyncContext, changes: readonly MemberChange[]): Promise<string[]> {
+  const { range, services } = context;
+  const arrived: string[] = [];
+  for (const { userId, roomId, membership } of changes) {
+    if (membership !== 'join' || arrived.includes(userId)) continue;
+    const before = await findMemberChangeAt(services.db, userId, roomId, range.from('events'));
+    if (before?.membership !== 'join') arrived.push(userId);
+  }
+  return arrived;
+}
+
+async function readMembersOf(context: SyncContext, roomIds: readonly string[]): Promise<string[]> {
+  const lists = await Promise.all(roomIds.map((roomId) => readJoinedUserIds(context.services.db, roomId)));
+  return lists.flat();
+}
+
+/**
+ * Users whose devices changed, or who share a room with the caller only now; and users who share none any more. Nothing in a first
+ * sync: then the client knows nothing yet. Client-Server API v1.19, "Extensions to /sync" of end-to-end encryption.
+ */
+export async function readDeviceLists(context: SyncContext, rooms: SharedRooms): Promise<DeviceListNews> {
+  const { range, services, caller } = context;
+  if (range.isInitial) return NOTHING;
+  const devices = await readChangedDevices(context, rooms.joined);
+  const arrived = [
+    ...(await readArrivals(context, rooms.memberChanges)),
+    ...(await readMembersOf(context, rooms.newlyJoined)),
+  ];
+  const departed = [
+    ...rooms.memberChanges.filter((change) => GONE.has(change.membership)).map((change) => change.userId),
+    ...(await readMembersOf(context, rooms.left)),
+  ];
+  const candidates = [...new Set([...devices, ...arrived, ...departed])];
+  const sharing = await readUsersThatShareRooms(services.db, candidates, rooms.joined);
+  const isOwn = (userId: string): boolean => userId === caller.userId;
+  return {
+    changed: [...new Set([...devices, ...arrived])].filter((userId) =>
+      isOwn(userId) ? devices.includes(userId) : sharing.has(userId),
+    ),
+    left: [...new Set(departed)].filter((userId) => !isOwn(userId) && !sharing.has(userId)),
+  };
+}

@@ -1,0 +1,184 @@
+import { type MemberChange, readMemberChangesOfRoom } from '../../db/rooms/sync-reader.ts';
+import type { StateEntry } from '../../db/rooms/state-reader.ts';
+import type { AccountDataNews } from './account-data.ts';
+import { NOBODY_TYPES, readReceipts, type TypingNews } from './ephemeral.ts';
+import { eventText, getClientEvent } from './event-text.ts';
+import {
+  acceptsEphemeral,
+  acceptsRoomAccountData,
+  acceptsState,
+  acceptsTimeline,
+  selectFieldsOfText,
+  timelineLimitOf,
+} from './filtering.ts';
+import { eventsText, eventsTextUnlessEmpty, objectText } from './json-text.ts';
+import { applyLazyLoading } from './lazy-members.ts';
+import { isNewlyJoined, type MembershipInRange } from './memberships.ts';
+import { readStateAtEnd, readStateAtStart, type RoomWindow } from './room-state.ts';
+import { readRoomSummary, type RoomSummary } from './room-summary.ts';
+import type { SyncContext } from './sync-context.ts';
+import { BEGINNING } from './sync-range.ts';
+import { formatToken } from '../streams/token.ts';
+import { loadTimeline, type Timeline, timelineText } from './timeline.ts';
+import { readUnreadText } from './unread.ts';
+import { makeVisibilityCheck, readStanding } from './visibility.ts';
+
+/** What rooms take from the parts of an answer that are read once for all of them. */
+export interface RoomNews {
+  readonly accountData: AccountDataNews;
+  readonly typing: TypingNews;
+}
+
+/** A joined room in an answer. */
+export interface JoinedRoom {
+  readonly roomId: string;
+  /** Null when there is nothing to tell. */
+  readonly text: string | null;
+  /** There is something that a long poll is to end for. */
+  readonly isNews: boolean;
+  /** Member events of others within the range. */
+  readonly memberChanges: readonly MemberChange[];
+}
+
+const EVENTS = 'events';
+
+const EMPTY_TIMELINE: Timeline = { items: [], isLimited: false, isWhole: true, wasLookedAt: () => false };
+
+/** The texts of state events that the filter lets through. */
+export async function stateTexts(
+  context: SyncContext,
+  entries: readonly StateEntry[],
+): Promise<readonly string[]> {
+  const { services, caller, filter } = context;
+  const texts: string[] = [];
+  for (const { eventId } of entries) {
+    const event = await getClientEvent(services, eventId);
+    if (!acceptsState(filter, event)) continue;
+    texts.push(selectFieldsOfText(filter, await eventText(services, caller, event)));
+  }
+  return texts;
+}
+
+/** The state of a window in the form that the client asked for. */
+export async function readWindowState(
+  context: SyncContext,
+  window: RoomWindow,
+  further: readonly string[],
+): Promise<readonly string[]> {
+  const { services, stateForm } = context;
+  const entries =
+    stateForm === 'state' ? await readStateAtStart(services, window) : await readStateAtEnd(services, window);
+  return stateTexts(context, await applyLazyLoading(context, window, entries, further));
+}
+
+/** The window of a joined room: newly joined rooms from their beginning, the others from the client's position. */
+async function openWindow(
+  context: SyncContext,
+  room: MembershipInRange,
+  isNew: boolean,
+): Promise<RoomWindow> {
+  const { services, caller, filter, range } = context;
+  const { roomId } = room;
+  const [from, to] = [isNew ? BEGINNING : range.from(EVENTS), range.to(EVENTS)];
+  const isFull = isNew || context.fullState;
+  const window = { roomId, from, to, isFull, isEnded: false };
+  const mayHaveChanged = isNew || services.streams.mayHaveChanged(EVENTS, `room:${roomId}`, from);
+  if (!mayHaveChanged || from >= to) return { ...window, timeline: EMPTY_TIMELINE };
+  const standing = isNew ? await readStanding(services, caller.userId, roomId, to) : null;
+  const timeline = await loadTimeline(context, {
+    roomId,
+    from,
+    to,
+    limit: timelineLimitOf(filter),
+    accepts: (event) => acceptsTimeline(filter, event),
+    visibility: standing === null ? null : makeVisibilityCheck(services, standing),
+  });
+  if (!isNew || range.isInitial || timeline.isLimited) return { ...window, timeline };
+  // The client may hold something of an earlier stay: unless the room itself is new, there is a gap before what it gets now.
+  const first = timeline.items[0];
+  const isWholeRoom = first?.event.type === 'm.room.create' && first.entry.position > range.from(EVENTS);
+  return { ...window, timeline: { ...timeline, isLimited: !isWholeRoom } };
+}
+
+interface Sections {
+  readonly timeline: Timeline;
+  readonly state: readonly string[];
+  readonly summary: RoomSummary | null;
+  readonly ephemeral: readonly string[];
+  readonly accountData: readonly string[];
+}
+
+/** The text of a room out of its sections. */
+async function joinedRoomText(
+  context: SyncContext,
+  room: MembershipInRange,
+  sections: Sections,
+): Promise<string> {
+  const { timeline, state, summary, ephemeral, accountData } = sections;
+  const { stateForm, range } = context;
+  return objectText([
+    ['summary', summary?.text ?? null],
+    [stateForm, stateForm === 'state' ? eventsTextUnlessEmpty(state) : eventsText(state)],
+    ['timeline', await timelineText(context, timeline, formatToken(range.upTo))],
+    ['ephemeral', eventsTextUnlessEmpty(ephemeral)],
+    ['account_data', eventsTextUnlessEmpty(accountData)],
+    ['unread_notifications', await readUnreadText(context, room.roomId, room.position)],
+  ]);
+}
+
+async function readEphemeral(
+  context: SyncContext,
+  roomId: string,
+  isNew: boolean,
+  typing: TypingNews,
+): Promise<string[]> {
+  const texts: string[] = [];
+  const typingText = typing.textOf.get(roomId);
+  if (typingText !== undefined && acceptsEphemeral(context.filter, roomId, 'm.typing'))
+    texts.push(typingText);
+  if (!acceptsEphemeral(context.filter, roomId, 'm.receipt')) return texts;
+  const receipts = await readReceipts(context, roomId, isNew);
+  return receipts === null ? texts : [...texts, receipts];
+}
+
+/** A room of which there is nothing to tell but that nobody types any more. */
+function typingCorrection(context: SyncContext, roomId: string, typing: TypingNews): string | null {
+  const isTold = typing.isStale && acceptsEphemeral(context.filter, roomId, 'm.typing');
+  return isTold ? objectText([['ephemeral', eventsText([NOBODY_TYPES])]]) : null;
+}
+
+/**
+ * A room that the user has joined, as far as it has news.
+ * Client-Server API v1.19, "Syncing", `JoinedRoom`.
+ */
+export async function buildJoinedRoom(
+  context: SyncContext,
+  room: MembershipInRange,
+  news: RoomNews,
+): Promise<JoinedRoom> {
+  const { services, caller, filter, range } = context;
+  const { roomId } = room;
+  const isNew = range.isInitial || isNewlyJoined(room, false);
+  const window = await openWindow(context, room, isNew);
+  const hasMoved = window.timeline !== EMPTY_TIMELINE;
+  const memberChanges =
+    hasMoved && !isNew ? await readMemberChangesOfRoom(services.db, roomId, window.from, window.to) : [];
+  const summary =
+    window.isFull || memberChanges.length > 0 ? await readRoomSummary(services, roomId, caller.userId) : null;
+  const needed = (summary?.heroes ?? []).map((hero) => hero.userId);
+  const further = window.isFull ? [...needed, caller.userId] : needed;
+  const state = hasMoved || window.isFull ? await readWindowState(context, window, further) : [];
+  const accountData = (news.accountData.ofRoom.get(roomId) ?? [])
+    .filter((item) => acceptsRoomAccountData(filter, roomId, item.type))
+    .map((item) => item.text);
+  const ephemeral = await readEphemeral(context, roomId, isNew, news.typing);
+  const { timeline } = window;
+  const hasEvents = timeline.items.length > 0 || timeline.isLimited || state.length > 0;
+  const isNews = window.isFull || hasEvents || accountData.length + ephemeral.length > 0;
+  const correction = typingCorrection(context, roomId, news.typing);
+  if (!isNews) return { roomId, text: correction, isNews, memberChanges };
+  const isCorrected = correction !== null && !news.typing.textOf.has(roomId);
+  const told = isCorrected ? [NOBODY_TYPES, ...ephemeral] : ephemeral;
+  const sections = { timeline, state, summary, ephemeral: told, accountData };
+  return { roomId, text: await joinedRoomText(context, room, sections), isNews, memberChanges };
+}
