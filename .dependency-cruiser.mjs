@@ -6,12 +6,42 @@ const others = (...allowed) => ({ pathNot: allowed });
 
 export default {
   forbidden: [
-    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
-    { name: 'kit-imports-node-only', severity: 'error', from: { path: '^src/kit/' }, to: { path: '^(src|actors|db)/', ...others('^src/kit/') } },
-    { name: 'config-imports-kit', severity: 'error', from: { path: '^src/config/' }, to: { path: '^(src|actors|db)/', ...others('^src/(kit|config)/') } },
-    { name: 'matrix-is-pure', severity: 'error', from: { path: '^src/matrix/' }, to: { path: '^(src|actors|db)/', ...others('^src/(kit|matrix)/') } },
-    { name: 'db-kit-points-down', severity: 'error', from: { path: '^db/kit/' }, to: { path: '^(src|actors|db)/', ...others('^src/(kit|matrix)/', '^db/kit/') } },
-    { name: 'db-points-down', severity: 'error', from: { path: '^db/' }, to: { path: '^(src|actors)/', ...others('^src/(kit|matrix)/') } },
+    {
+      name: 'no-cycles',
+      severity: 'error',
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
+    {
+      name: 'kit-imports-node-only',
+      severity: 'error',
+      from: { path: '^src/kit/' },
+      to: { path: '^(src|actors|db)/', ...others('^src/kit/') },
+    },
+    {
+      name: 'config-imports-kit',
+      severity: 'error',
+      from: { path: '^src/config/' },
+      to: { path: '^(src|actors|db)/', ...others('^src/(kit|config)/') },
+    },
+    {
+      name: 'matrix-is-pure',
+      severity: 'error',
+      from: { path: '^src/matrix/' },
+      to: { path: '^(src|actors|db)/', ...others('^src/(kit|matrix)/') },
+    },
+    {
+      name: 'db-kit-points-down',
+      severity: 'error',
+      from: { path: '^db/kit/' },
+      to: { path: '^(src|actors|db)/', ...others('^src/(kit|matrix)/', '^db/kit/') },
+    },
+    {
+      name: 'db-points-down',
+      severity: 'error',
+      from: { path: '^db/' },
+      to: { path: '^(src|actors)/', ...others('^src/(kit|matrix)/') },
+    },
     {
       name: 'streams-point-down',
       severity: 'error',
@@ -42,11 +72,40 @@ export default {
       from: { path: '^actors/([a-z-]+)/' },
       to: { path: '^db/[a-z-]+/writer', pathNot: '^db/$1/writer' },
     },
-    { name: 'sqlite-in-one-folder', severity: 'error', from: { path: '^(src|actors|db)/', pathNot: '^db/kit/' }, to: { path: 'node_modules/better-sqlite3' } },
-    { name: 'koa-in-one-folder', severity: 'error', from: { path: '^(src|actors|db)/', pathNot: '^src/http/kit/' }, to: { path: 'node_modules/(koa|@koa/router)/' } },
-    { name: 'pino-in-one-folder', severity: 'error', from: { path: '^(src|actors|db)/', pathNot: '^src/kit/' }, to: { path: 'node_modules/pino/' } },
-    { name: 'product-never-imports-tests', severity: 'error', from: { path: '^(src|actors|db)/' }, to: { path: '^(test|bench)/' } },
-    { name: 'no-dev-dependency-in-product', severity: 'error', from: { path: '^(src|actors|db)/' }, to: { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['type-only'], pathNot: 'node_modules/@types/' } },
+    {
+      name: 'sqlite-in-one-folder',
+      severity: 'error',
+      from: { path: '^(src|actors|db)/', pathNot: '^db/kit/' },
+      to: { path: 'node_modules/better-sqlite3' },
+    },
+    {
+      name: 'koa-in-one-folder',
+      severity: 'error',
+      from: { path: '^(src|actors|db)/', pathNot: '^src/http/kit/' },
+      to: { path: 'node_modules/(koa|@koa/router)/' },
+    },
+    {
+      name: 'pino-in-one-folder',
+      severity: 'error',
+      from: { path: '^(src|actors|db)/', pathNot: '^src/kit/' },
+      to: { path: 'node_modules/pino/' },
+    },
+    {
+      name: 'product-never-imports-tests',
+      severity: 'error',
+      from: { path: '^(src|actors|db)/' },
+      to: { path: '^(test|bench)/' },
+    },
+    {
+      name: 'no-dev-dependency-in-product',
+      severity: 'error',
+      from: { path: '^(src|actors|db)/' },
+      to: {
+        dependencyTypes: ['npm-dev'],
+        dependencyTypesNot: ['type-only'],
+        pathNot: 'node_modules/@types/',
+      },
+    },
     { name: 'resolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
   ],
   options: {
@@ -54,6 +113,10 @@ export default {
     parser: 'swc',
     tsConfig: { fileName: 'tsconfig.json' },
     tsPreCompilationDeps: true,
-    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'default', 'types'], extensions: ['.ts', '.mjs', '.js'] },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'node', 'default', 'types'],
+      extensions: ['.ts', '.mjs', '.js'],
+    },
   },
 };

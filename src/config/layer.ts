@@ -1,9 +1,7 @@
 import { parse, TomlError } from 'smol-toml';
-import type { TObject, TSchema } from 'typebox';
-import { IsObject } from 'typebox';
-import { Check } from 'typebox/value';
 import { isJsonObject } from '../kit/json.ts';
 import { lineOf } from './locate.ts';
+import type { ConfigSchema, Option } from './schema.ts';
 
 /** Something wrong in the configuration: where, and what would be right. */
 export interface ConfigProblem {
@@ -18,19 +16,13 @@ export interface ConfigLayer {
   readonly problems: readonly ConfigProblem[];
 }
 
-/** What a schema allows, for people. */
-function allowed(schema: TSchema): string {
-  return (schema as { description?: string }).description ?? 'another value';
-}
-
 function show(value: unknown): string {
   return JSON.stringify(value) ?? String(value);
 }
 
 /** Whole numbers are welcome where a text of digits is meant, as in `default_version = 10`. */
-function normalise(schema: TSchema, value: unknown): unknown {
-  const isEnum = 'enum' in schema;
-  return isEnum && typeof value === 'number' && Number.isInteger(value) ? String(value) : value;
+function normalise(option: Option, value: unknown): unknown {
+  return option.reads === 'choice' && Number.isInteger(value) ? String(value) : value;
 }
 
 /**
@@ -39,7 +31,7 @@ function normalise(schema: TSchema, value: unknown): unknown {
  * @param where says where a path stands
  */
 export function checkLayer(
-  schema: TObject,
+  schema: ConfigSchema,
   values: Readonly<Record<string, unknown>>,
   where: (path: readonly string[]) => string,
 ): ConfigLayer {
@@ -49,12 +41,9 @@ export function checkLayer(
     problems.push({ where: where(path), what });
   };
   for (const [name, given] of Object.entries(values)) {
-    const section = schema.properties[name];
-    if (section === undefined || !IsObject(section)) {
-      complain(
-        [name],
-        `there is no section [${name}]; there are: ${Object.keys(schema.properties).join(', ')}`,
-      );
+    const section = schema[name];
+    if (section === undefined) {
+      complain([name], `there is no section [${name}]; there are: ${Object.keys(schema).join(', ')}`);
       continue;
     }
     if (!isJsonObject(given)) {
@@ -63,17 +52,17 @@ export function checkLayer(
     }
     const target = (checked[name] ??= {});
     for (const [key, raw] of Object.entries(given)) {
-      const option = section.properties[key];
+      const option = section[key];
       if (option === undefined) {
         complain(
           [name, key],
-          `there is no option ${name}.${key}; there are: ${Object.keys(section.properties).join(', ')}`,
+          `there is no option ${name}.${key}; there are: ${Object.keys(section).join(', ')}`,
         );
         continue;
       }
       const value = normalise(option, raw);
-      if (Check(option, value)) target[key] = value;
-      else complain([name, key], `${name}.${key} must be ${allowed(option)}, not ${show(raw)}`);
+      if (option.accepts(value)) target[key] = value;
+      else complain([name, key], `${name}.${key} must be ${option.allowed}, not ${show(raw)}`);
     }
   }
   return { values: checked, problems };
@@ -84,7 +73,7 @@ export function checkLayer(
  *
  * @param file its name, for messages
  */
-export function readTomlLayer(schema: TObject, file: string, text: string): ConfigLayer {
+export function readTomlLayer(schema: ConfigSchema, file: string, text: string): ConfigLayer {
   try {
     return checkLayer(schema, parse(text), (path) => `${file}:${lineOf(text, path)}`);
   } catch (error) {
@@ -101,11 +90,10 @@ export function environmentName(section: string, key: string): string {
   return `${PREFIX}${section}_${key}`.toUpperCase();
 }
 
-/** Reads the text of a variable as the type that the option has. */
-function readEnvironmentValue(schema: TSchema, text: string): unknown {
-  const type = (schema as { type?: string }).type;
-  if (type === 'string' || 'enum' in schema) return text;
-  if (type === 'boolean') return text === 'true' ? true : text === 'false' ? false : text;
+/** Reads the text of a variable as the option wants it; what cannot be read stays text, and is then refused by the option. */
+function readEnvironmentValue(option: Option, text: string): unknown {
+  if (option.reads === 'text' || option.reads === 'choice') return text;
+  if (option.reads === 'flag') return text === 'true' ? true : text === 'false' ? false : text;
   try {
     return parse(`value = ${text}`)['value'];
   } catch (error) {
@@ -119,13 +107,12 @@ function readEnvironmentValue(schema: TSchema, text: string): unknown {
  * is a problem, since it is most likely misspelt.
  */
 export function readEnvironmentLayer(
-  schema: TObject,
+  schema: ConfigSchema,
   environment: Readonly<Record<string, string | undefined>>,
 ): ConfigLayer {
-  const options = new Map<string, { section: string; key: string; option: TSchema }>();
-  for (const [section, properties] of Object.entries(schema.properties)) {
-    if (!IsObject(properties)) continue;
-    for (const [key, option] of Object.entries(properties.properties)) {
+  const options = new Map<string, { section: string; key: string; option: Option }>();
+  for (const [section, properties] of Object.entries(schema)) {
+    for (const [key, option] of Object.entries(properties)) {
       options.set(environmentName(section, key), { section, key, option });
     }
   }

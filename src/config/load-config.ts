@@ -1,6 +1,6 @@
 import type { Config, ListenAddress, RateLimit } from './config.ts';
 import { type ConfigLayer, type ConfigProblem, readEnvironmentLayer, readTomlLayer } from './layer.ts';
-import { type ConfigFile, configFileSchema } from './schema.ts';
+import { type ConfigFile, type ConfigSchema, configSchema } from './schema.ts';
 
 /** Where the configuration comes from. */
 export interface ConfigSources {
@@ -26,26 +26,10 @@ export class ConfigError extends Error {
   }
 }
 
-const PORT_MAX = 65_535;
-
 function parseListen(text: string): ListenAddress {
   const colon = text.lastIndexOf(':');
   const host = text.slice(0, colon).replace(/^\[|\]$/g, '');
   return { host, port: Number(text.slice(colon + 1)) };
-}
-
-function checkPorts(file: ConfigFile): ConfigProblem[] {
-  const addresses = {
-    server: file.server.listen,
-    inspector: file.inspector.listen,
-    federation: file.federation.listen,
-  };
-  return Object.entries(addresses)
-    .filter(([, text]) => text !== '' && parseListen(text).port > PORT_MAX)
-    .map(([section, text]) => ({
-      where: `${section}.listen`,
-      what: `the port of ${JSON.stringify(text)} must be 0 to ${PORT_MAX}`,
-    }));
 }
 
 function merge(layers: readonly ConfigLayer[]): ConfigFile {
@@ -100,14 +84,11 @@ function toConfig(file: ConfigFile, cores: number): Config {
 }
 
 /** Options that the built-in file must have and has not: a mistake of ours, found at once. */
-function missingDefaults(
-  defaults: ConfigLayer,
-  schema: ReturnType<typeof configFileSchema>,
-): ConfigProblem[] {
+function missingDefaults(defaults: ConfigLayer, schema: ConfigSchema): ConfigProblem[] {
   const missing: ConfigProblem[] = [];
-  for (const [section, properties] of Object.entries(schema.properties)) {
+  for (const [section, properties] of Object.entries(schema)) {
     const given = (defaults.values[section] ?? {}) as Record<string, unknown>;
-    for (const key of Object.keys(properties.properties)) {
+    for (const key of Object.keys(properties)) {
       if (!(key in given)) missing.push({ where: 'config.toml', what: `${section}.${key} has no default` });
     }
   }
@@ -120,15 +101,12 @@ function missingDefaults(
  * @throws ConfigError naming every wrong key, type and value, with file and line and what is allowed
  */
 export function loadConfig(sources: ConfigSources): Config {
-  const schema = configFileSchema(sources.roomVersions);
+  const schema = configSchema(sources.roomVersions);
   const defaults = readTomlLayer(schema, sources.defaults.file, sources.defaults.text);
   const layers = [defaults];
   if (sources.own !== undefined) layers.push(readTomlLayer(schema, sources.own.file, sources.own.text));
   layers.push(readEnvironmentLayer(schema, sources.environment));
   const problems = [...layers.flatMap((layer) => layer.problems), ...missingDefaults(defaults, schema)];
   if (problems.length > 0) throw new ConfigError(problems);
-  const file = merge(layers);
-  const wrongPorts = checkPorts(file);
-  if (wrongPorts.length > 0) throw new ConfigError(wrongPorts);
-  return toConfig(file, sources.cores);
+  return toConfig(merge(layers), sources.cores);
 }

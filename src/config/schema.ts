@@ -1,44 +1,84 @@
-import { type Static, Type } from 'typebox';
+import { isJsonObject } from '../kit/json.ts';
 
-const HOST_AND_PORT = '^(\\[[0-9a-fA-F:.]+\\]|[^\\s:\\[\\]]+):[0-9]{1,5}$';
-const SERVER_NAME = '^([0-9A-Za-z.-]{1,255}|\\[[0-9a-fA-F:.]{2,45}\\])(:[0-9]{1,5})?$';
-
-const listen = Type.String({ pattern: HOST_AND_PORT, description: '"host:port"' });
-const rateLimit = Type.Object(
-  {
-    per_second: Type.Number({ exclusiveMinimum: 0, description: 'a number above 0' }),
-    burst: Type.Integer({ minimum: 1, description: 'a whole number from 1' }),
-  },
-  { additionalProperties: false, description: '{ per_second = NUMBER, burst = NUMBER }' },
-);
-const flag = Type.Boolean({ description: 'true or false' });
-const text = Type.String({ description: 'a text' });
-
-function section<Properties extends Type.TProperties>(properties: Properties): Type.TObject<Properties> {
-  return Type.Object(properties, { additionalProperties: false, description: 'a section' });
+/** One option: which values it takes, and how to say so. Plain checks: the program reads them before anything else, so they load fast. */
+export interface Option {
+  /** What is allowed, for people. */
+  readonly allowed: string;
+  /** How the text of an environment variable is read: as it is (`choice`: in a file a whole number will do as well), as a flag, or as TOML. */
+  readonly reads: 'text' | 'choice' | 'flag' | 'toml';
+  accepts(value: unknown): boolean;
 }
 
+/** Options by section and key, as the file writes them: snake_case. */
+export type ConfigSchema = Readonly<Record<string, Readonly<Record<string, Option>>>>;
+
+const HOST_AND_PORT = /^(\[[0-9a-fA-F:.]+\]|[^\s:[\]]+):([0-9]{1,5})$/;
+const SERVER_NAME = /^([0-9A-Za-z.-]{1,255}|\[[0-9a-fA-F:.]{2,45}\])(:[0-9]{1,5})?$/;
+const HTTP_URL = /^(https?:\/\/\S+)?$/;
+const PORT_MAX = 65_535;
+const GATEWAYS_MAX = 64;
+
+function isListenAddress(value: unknown): boolean {
+  const match = typeof value === 'string' ? HOST_AND_PORT.exec(value) : null;
+  return match !== null && Number(match[2]) <= PORT_MAX;
+}
+
+function textMatching(allowed: string, pattern: RegExp): Option {
+  return { allowed, reads: 'text', accepts: (value) => typeof value === 'string' && pattern.test(value) };
+}
+
+function oneOf(values: readonly string[]): Option {
+  const allowed = `one of ${values.map((value) => `"${value}"`).join(', ')}`;
+  return { allowed, reads: 'choice', accepts: (value) => values.some((one) => one === value) };
+}
+
+const listen: Option = {
+  allowed: '"host:port", the port 0 to 65535',
+  reads: 'text',
+  accepts: isListenAddress,
+};
+const listenOrNothing: Option = {
+  allowed: '"host:port", the port 0 to 65535, or empty',
+  reads: 'text',
+  accepts: (value) => value === '' || isListenAddress(value),
+};
+const flag: Option = {
+  allowed: 'true or false',
+  reads: 'flag',
+  accepts: (value) => typeof value === 'boolean',
+};
+const text = textMatching('a text', /^/);
+const rateLimit: Option = {
+  allowed: '{ per_second = NUMBER above 0, burst = WHOLE NUMBER from 1 }',
+  reads: 'toml',
+  accepts(value) {
+    if (!isJsonObject(value) || Object.keys(value).toSorted().join() !== 'burst,per_second') return false;
+    const { per_second: perSecond, burst } = value;
+    return typeof perSecond === 'number' && perSecond > 0 && Number.isInteger(burst) && Number(burst) >= 1;
+  },
+};
+
 /**
- * The configuration file as it is written: snake_case. Every key is required here, because the built-in `config.toml` gives every
- * default; `description` says to people what is allowed.
+ * Every option there is. `config.toml` gives each of them its default.
+ *
+ * @param roomVersions the room versions that the server knows
  */
-// The literal is the type: spelling it out would say everything twice.
-// oxlint-disable-next-line typescript/explicit-module-boundary-types
-export function configFileSchema(roomVersions: readonly string[]) {
-  return section({
-    server: section({
-      name: Type.String({ pattern: SERVER_NAME, description: 'a host name with an optional port' }),
+export function configSchema(roomVersions: readonly string[]): ConfigSchema {
+  return {
+    server: {
+      name: textMatching('a host name with an optional port', SERVER_NAME),
       listen,
-      gateways: Type.Integer({ minimum: 0, maximum: 64, description: 'a whole number from 0 to 64' }),
-      public_base_url: Type.String({
-        pattern: '^(https?://[^\\s]+)?$',
-        description: 'an http(s) URL, or empty',
-      }),
+      gateways: {
+        allowed: `a whole number from 0 to ${GATEWAYS_MAX}`,
+        reads: 'toml',
+        accepts: (value) => Number.isInteger(value) && Number(value) >= 0 && Number(value) <= GATEWAYS_MAX,
+      },
+      public_base_url: textMatching('an http(s) URL, or empty', HTTP_URL),
       admin_contact: text,
-    }),
-    data: section({ path: Type.String({ minLength: 1, description: 'the path of a folder' }) }),
-    registration: section({ open: flag, shared_secret: text }),
-    rate_limits: section({
+    },
+    data: { path: textMatching('the path of a folder', /./) },
+    registration: { open: flag, shared_secret: text },
+    rate_limits: {
       enabled: flag,
       login: rateLimit,
       registration: rateLimit,
@@ -46,36 +86,57 @@ export function configFileSchema(roomVersions: readonly string[]) {
       membership: rateLimit,
       reading: rateLimit,
       ephemeral: rateLimit,
-    }),
-    rooms: section({
-      default_version: Type.Enum([...roomVersions], {
-        description: `one of ${roomVersions.map((id) => `"${id}"`).join(', ')}`,
-      }),
-    }),
-    inspector: section({ listen }),
-    log: section({
-      level: Type.Enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'], {
-        description: 'one of trace, debug, info, warn, error, silent',
-      }),
-    }),
-    federation: section({
-      listen: Type.String({
-        pattern: `^$|${HOST_AND_PORT}`,
-        description: '"host:port", or empty',
-      }),
+    },
+    rooms: { default_version: oneOf(roomVersions) },
+    inspector: { listen },
+    log: { level: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'silent']) },
+    federation: {
+      listen: listenOrNothing,
       tls_certificate: text,
       tls_key: text,
       ca_file: text,
       allow_private_addresses: flag,
-    }),
-    appservices: section({ path: text }),
-    actors: section({
-      placement: Type.Record(Type.String(), Type.String(), {
-        description: 'a table of actor = "thread"',
-      }),
-    }),
-  });
+    },
+    appservices: { path: text },
+    actors: {
+      placement: {
+        allowed: 'a table of actor = "thread"',
+        reads: 'toml',
+        accepts: (value) =>
+          isJsonObject(value) &&
+          Object.values(value).every((thread) => typeof thread === 'string' && thread !== ''),
+      },
+    },
+  };
 }
 
-/** A configuration file as an object, every key given. */
-export type ConfigFile = Static<ReturnType<typeof configFileSchema>>;
+/** A configuration as an object, every key given and checked. */
+export interface ConfigFile {
+  readonly server: {
+    readonly name: string;
+    readonly listen: string;
+    readonly gateways: number;
+    readonly public_base_url: string;
+    readonly admin_contact: string;
+  };
+  readonly data: { readonly path: string };
+  readonly registration: { readonly open: boolean; readonly shared_secret: string };
+  readonly rate_limits: { readonly enabled: boolean } & Readonly<
+    Record<
+      'login' | 'registration' | 'message' | 'membership' | 'reading' | 'ephemeral',
+      { readonly per_second: number; readonly burst: number }
+    >
+  >;
+  readonly rooms: { readonly default_version: string };
+  readonly inspector: { readonly listen: string };
+  readonly log: { readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent' };
+  readonly federation: {
+    readonly listen: string;
+    readonly tls_certificate: string;
+    readonly tls_key: string;
+    readonly ca_file: string;
+    readonly allow_private_addresses: boolean;
+  };
+  readonly appservices: { readonly path: string };
+  readonly actors: { readonly placement: Readonly<Record<string, string>> };
+}

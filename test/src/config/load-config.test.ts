@@ -84,12 +84,13 @@ describe('configuration', () => {
       '[server]\ngateways = "two"',
       'my.toml:2: server.gateways must be a whole number from 0 to 64, not "two"',
     ],
+    ['a number for a text', '[data]\npath = 5', 'my.toml:2: data.path must be the path of a folder, not 5'],
     ['a value out of range', '[server]\ngateways = 65', 'my.toml:2: server.gateways must be'],
     ['a key before any section', 'name = "x"', 'my.toml:1: there is no section [name]'],
     [
       'a bad address',
       '[server]\nlisten = "8008"',
-      'my.toml:2: server.listen must be "host:port", not "8008"',
+      'my.toml:2: server.listen must be "host:port", the port 0 to 65535, not "8008"',
     ],
     [
       'a bad nested value',
@@ -97,7 +98,7 @@ describe('configuration', () => {
       'my.toml:2: rate_limits.login must be',
     ],
     ['broken TOML', '[server\nname = 1', 'my.toml:1:'],
-    ['an impossible port', '[server]\nlisten = "a:70000"', 'server.listen: the port'],
+    ['an impossible port', '[server]\nlisten = "a:70000"', 'my.toml:2: server.listen must be'],
   ];
   for (const [name, text, expected] of wrong) {
     it(`stops at ${name}, with file and line and what is allowed`, () => {
@@ -111,6 +112,6 @@ describe('configuration', () => {
     );
     expect(problem.split('\n')).to.have.length(3);
     expect(problem).to.include('TROUPE_SERVER_NAEM: names no option');
-    expect(problem).to.include('TROUPE_LOG_LEVEL: log.level must be one of trace');
+    expect(problem).to.include('TROUPE_LOG_LEVEL: log.level must be one of "trace"');
   });
 });

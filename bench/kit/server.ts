@@ -1,0 +1,110 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** A server under measurement, in a process of its own with an empty data folder. */
+export interface BenchServer {
+  readonly port: number;
+  readonly pid: number;
+  /** From the start of the process to its first 200, in milliseconds. */
+  readonly startedInMs: number;
+  /** Resident memory in megabytes. */
+  memoryMb(): number;
+  stop(): Promise<void>;
+}
+
+const MAIN = new URL('../../src/main.ts', import.meta.url).pathname;
+const START_WAIT_MS = 30_000;
+
+/** Resident memory of a process in megabytes, as the kernel counts it. */
+export function residentMb(pid: number): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  const match = /VmRSS:\s+(\d+) kB/.exec(status);
+  if (match === null) throw new Error(`no VmRSS of process ${pid}`);
+  return Number(match[1]) / 1_024;
+}
+
+/** Starts a process that prints `http://…:PORT` when it listens, and waits for its first 200 under `path`. */
+export async function startProcess(
+  argv: readonly string[],
+  environment: Readonly<Record<string, string>>,
+  path: string,
+): Promise<{ readonly child: ChildProcess; readonly port: number; readonly startedInMs: number }> {
+  const startedAt = performance.now();
+  const child = spawn(process.execPath, argv, {
+    env: { ...process.env, ...environment },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const port = await listeningPort(child);
+  const answer = await fetch(`http://127.0.0.1:${port}${path}`);
+  if (answer.status !== 200) throw new Error(`${path}: ${answer.status} ${await answer.text()}`);
+  await answer.arrayBuffer();
+  return { child, port, startedInMs: performance.now() - startedAt };
+}
+
+function listeningPort(child: ChildProcess): Promise<number> {
+  return new Promise((resolve, reject) => {
+    let printed = '';
+    const timer = setTimeout(
+      () => reject(new Error(`no address within ${START_WAIT_MS} ms: ${printed}`)),
+      START_WAIT_MS,
+    );
+    child.once('exit', (code) => reject(new Error(`the server ended with ${code}: ${printed}`)));
+    child.stdout?.on('data', (chunk: Buffer) => {
+      printed += chunk.toString();
+      const match = /http:\/\/[^\s:]+:(\d+)/.exec(printed);
+      if (match === null) return;
+      clearTimeout(timer);
+      resolve(Number(match[1]));
+    });
+  });
+}
+
+/** Ends a process and waits until it has. */
+export function endProcess(child: ChildProcess): Promise<void> {
+  return new Promise((resolve) => {
+    if (child.exitCode !== null || child.signalCode !== null) {
+      resolve();
+      return;
+    }
+    child.once('exit', () => resolve());
+    child.kill('SIGTERM');
+  });
+}
+
+/**
+ * Starts Troupe on free ports with open registration and no rate limits.
+ *
+ * @param options `nodeFlags` such as `--cpu-prof`; `environment` adds `TROUPE_…` variables
+ */
+export async function startServer(
+  options: {
+    readonly nodeFlags?: readonly string[];
+    readonly environment?: Readonly<Record<string, string>>;
+  } = {},
+): Promise<BenchServer> {
+  const folder = mkdtempSync(join(tmpdir(), 'troupe-bench-'));
+  const environment = {
+    TROUPE_DATA_PATH: folder,
+    TROUPE_SERVER_LISTEN: '127.0.0.1:0',
+    TROUPE_INSPECTOR_LISTEN: '127.0.0.1:0',
+    TROUPE_REGISTRATION_OPEN: 'true',
+    TROUPE_RATE_LIMITS_ENABLED: 'false',
+    TROUPE_LOG_LEVEL: 'warn',
+    ...options.environment,
+  };
+  const argv = [...(options.nodeFlags ?? []), MAIN];
+  const { child, port, startedInMs } = await startProcess(argv, environment, '/_matrix/client/versions');
+  const pid = child.pid ?? 0;
+  return {
+    port,
+    pid,
+    startedInMs,
+    memoryMb: () => residentMb(pid),
+    async stop() {
+      await endProcess(child);
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
