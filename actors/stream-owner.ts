@@ -1,4 +1,3 @@
-import type { WriteOutcome, WriteSet } from '../db/kit/write-set.ts';
 import type { StreamOwnerProtocol, StreamSubscriberProtocol } from '../src/streams/message.ts';
 import { createOwnedDurableStream, type DurableStreamOwner } from '../src/streams/owned-durable-stream.ts';
 import {
@@ -8,7 +7,7 @@ import {
 } from '../src/streams/owned-memory-stream.ts';
 import type { OwnedStreamOptions, StreamServer } from '../src/streams/owned-stream.ts';
 import type { DurableStream, MemoryStream } from '../src/streams/stream.ts';
-import { commit as commitSteps } from './commit.ts';
+import { commit } from './commit.ts';
 import type { TroupeContext } from './environment.ts';
 import type { Handlers } from './kit/actor.ts';
 import type { ActorRef } from './kit/ref.ts';
@@ -76,11 +75,6 @@ function handOver<Owner>(
   return { ...made, handlers: handlersOf([made.server]) };
 }
 
-/** Commits a write set of this actor as data: see `commit` of `./commit.ts`. */
-export function commit(context: TroupeContext, set: WriteSet): Promise<WriteOutcome> {
-  return commitSteps(context, set.steps, set.advance);
-}
-
 /**
  * Makes the actor the owner of a durable stream, from where its last life ended.
  *
@@ -97,7 +91,7 @@ export async function ownDurableStream<Row>(
       ...optionsOf(context),
       stream,
       start: start.position,
-      write: (set) => commit(context, set),
+      write: ({ steps, advance }) => commit(context, steps, advance),
     }),
   );
 }
@@ -106,11 +100,13 @@ export async function ownDurableStream<Row>(
  * Makes the actor the owner of an in-memory stream, in a new epoch.
  *
  * @param context of the actor that `stream.owner` names
+ * @param bounds `rowsMax`: how many rows it holds, the kit's bound when absent
  */
 export function ownMemoryStream<Row>(
   context: TroupeContext,
   stream: MemoryStream<string, Row>,
+  bounds: { readonly rowsMax?: number } = {},
 ): OwnedStream<MemoryStreamOwner<Row>> {
   const epoch = nextEpoch(context.clock, context.random, context.incarnation);
-  return handOver(context, createOwnedMemoryStream({ ...optionsOf(context), stream, epoch }));
+  return handOver(context, createOwnedMemoryStream({ ...optionsOf(context), ...bounds, stream, epoch }));
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { findAccountData } from '../../db/account-data/reader.ts';
-import { FILTER_ID_STEP, storeAccountData, storeFilter } from '../../db/account-data/writer.ts';
-import { isJsonObject, type JsonObject } from '../../src/kit/json.ts';
+import { FILTER_ID_STEP, FILTERS_MAX, storeAccountData, storeFilter } from '../../db/account-data/writer.ts';
+import { isJsonObject, type Json, type JsonObject } from '../../src/kit/json.ts';
 import { refuse } from '../../src/matrix/refusal.ts';
 import { accountDataStream } from '../../src/streams/account-data-stream.ts';
 import { commit } from '../commit.ts';
@@ -20,20 +20,19 @@ const MAILBOX_LIMIT = 10_000;
 /** Changes of one user that are handled before others get their turn. */
 const TURN_BUDGET = 16;
 /** Tags that one room may have. */
-const TAGS_MAX = 256;
+export const TAGS_MAX = 256;
+/** The largest content of one account data event, in bytes of JSON. A body is not much larger; tags grow one by one. */
+export const CONTENT_BYTES_MAX = 1_310_720;
 
 function parseObject(text: string | undefined): JsonObject {
   const value: unknown = text === undefined ? {} : JSON.parse(text);
   return isJsonObject(value) ? value : {};
 }
 
-/** The content of `m.tag` with one tag set, or deleted when `content` is null. */
-function changeTag(before: JsonObject, tag: string, content: JsonObject | null): JsonObject {
-  const present = before['tags'];
-  const tags = new Map(isJsonObject(present) ? Object.entries(present) : []);
-  if (content === null) tags.delete(tag);
-  else tags.set(tag, content);
-  return { ...before, tags: Object.fromEntries(tags) };
+/** The tags in the content of `m.tag`. */
+function tagsOf(content: JsonObject): Map<string, Json> {
+  const tags = content['tags'];
+  return new Map(isJsonObject(tags) ? Object.entries(tags) : []);
 }
 
 /** Owner of the account-data stream and of filters. One user's changes are handled one after another. */
@@ -50,9 +49,12 @@ export const accountDataActor = defineActor<AccountDataProtocol>({
     const { config, db } = context.env;
 
     async function setContent({ userId, roomId, type, content }: SetContent): Promise<Stored> {
+      const text = JSON.stringify(content);
+      if (Buffer.byteLength(text) > CONTENT_BYTES_MAX)
+        return refuse('M_TOO_LARGE', `account data has at most ${CONTENT_BYTES_MAX} bytes`);
       const outcome = await owner.write({
         count: 1,
-        steps: storeAccountData({ userId, roomId: roomId ?? '', type, content: JSON.stringify(content) }),
+        steps: storeAccountData({ userId, roomId: roomId ?? '', type, content: text }),
         rows: () => [[{ userId, roomId, type }]],
       });
       if (outcome.kind === 'unavailable') return unavailableRefusal(outcome, config);
@@ -61,12 +63,19 @@ export const accountDataActor = defineActor<AccountDataProtocol>({
     }
 
     async function setTag({ userId, roomId, tag, content }: SetTag): Promise<Stored> {
-      const before = await findAccountData(db, userId, roomId, 'm.tag');
-      const after = changeTag(parseObject(before?.content), tag, content);
-      if (Object.keys(parseObject(JSON.stringify(after['tags']))).length > TAGS_MAX) {
+      const stored = await findAccountData(db, userId, roomId, 'm.tag');
+      const before = parseObject(stored?.content);
+      const tags = tagsOf(before);
+      if (content === null && !tags.delete(tag)) return { kind: 'stored', position: owner.currentToken() };
+      if (content !== null) tags.set(tag, content);
+      if (tags.size > TAGS_MAX)
         return refuse('M_TOO_LARGE', `a room has at most ${TAGS_MAX} tags`, { status: 400 });
-      }
-      return setContent({ userId, roomId, type: 'm.tag', content: after });
+      return setContent({
+        userId,
+        roomId,
+        type: 'm.tag',
+        content: { ...before, tags: Object.fromEntries(tags) },
+      });
     }
 
     async function keepFilter({
@@ -79,7 +88,7 @@ export const accountDataActor = defineActor<AccountDataProtocol>({
       if (outcome.kind === 'unavailable') return unavailableRefusal(outcome, config);
       if (outcome.kind === 'refused') throw new Error(`a filter has no guard, yet ${outcome.refusal}`);
       const [row] = (outcome.returned[FILTER_ID_STEP] ?? []) as { readonly filterId: number }[];
-      if (row === undefined) throw new Error('a stored filter has no id');
+      if (row === undefined) return refuse('M_FORBIDDEN', `a user has at most ${FILTERS_MAX} filters`);
       return { kind: 'stored', filterId: String(row.filterId) };
     }
 

@@ -1,11 +1,17 @@
 import { hostsInRoom } from '../../src/federation/hosts-in-room.ts';
+import { domainOf } from '../../src/matrix/identifiers/domain.ts';
 import { type FederationRow, federationStream } from '../../src/streams/federation-stream.ts';
 import { cached } from '../cached.ts';
 import { defineActor } from '../environment.ts';
 import { ownMemoryStream } from '../stream-owner.ts';
+import type { InputOf } from '../kit/protocol.ts';
 import type { FederationProtocol, OutgoingEdu } from './protocol.ts';
 
+type QueueEvent = InputOf<FederationProtocol, 'federation.queue-event'>;
+
 const MAILBOX_LIMIT = 50_000;
+/** What waits for senders; beyond it the oldest makes room, which is counted. Events can be had from the database all the same. */
+export const FEDERATION_ROWS_MAX = 200_000;
 
 function eduRow(destination: string, edu: OutgoingEdu): FederationRow {
   return { kind: 'edu', destination, type: edu.type, content: edu.content, key: edu.key };
@@ -21,12 +27,22 @@ export const federationActor = defineActor<FederationProtocol>({
   // One after another: looking up the servers of a room must not let a later message overtake an earlier one.
   order: { kind: 'serial' },
   start(context) {
-    const { owner, handlers } = ownMemoryStream(context, federationStream);
+    const { owner, handlers } = ownMemoryStream(context, federationStream, { rowsMax: FEDERATION_ROWS_MAX });
     const { name: ownName } = context.env.config.server;
 
     async function otherHosts(roomId: string): Promise<readonly string[]> {
       const hosts = await cached(context).get(hostsInRoom, roomId);
       return hosts.filter((host) => host !== ownName);
+    }
+
+    /** Those in the room after the event, and the one that it may have put out. */
+    async function destinationsOf({ roomId, position, removedUserId }: QueueEvent): Promise<Set<string>> {
+      // The caches of another thread than that of the rooms know of the event only when its view does.
+      await context.env.streams?.reached('events', position);
+      const removed = removedUserId === undefined ? undefined : domainOf(removedUserId);
+      const hosts = new Set(await otherHosts(roomId));
+      if (removed !== undefined && removed !== ownName) hosts.add(removed);
+      return hosts;
     }
 
     return {
@@ -38,10 +54,10 @@ export const federationActor = defineActor<FederationProtocol>({
         'federation.queue-edu'({ destination, edu }) {
           if (destination !== ownName) owner.append(eduRow(destination, edu));
         },
-        async 'federation.queue-event'({ roomId, eventId, position }) {
-          for (const destination of await otherHosts(roomId)) {
-            owner.append({ kind: 'event', destination, eventId, eventPosition: position });
-          }
+        async 'federation.queue-event'(event) {
+          const { eventId, position: eventPosition } = event;
+          for (const destination of await destinationsOf(event))
+            owner.append({ kind: 'event', destination, eventId, eventPosition });
         },
       },
     };

@@ -18,6 +18,9 @@ export type FederationProtocol = StreamOwnerProtocol & {
   'federation.queue-event': Tell<{
     readonly roomId: string;
     readonly eventId: string;
+    /** On the events stream. */
     readonly position: number;
+    /** Whoever was made to leave by it: that user's server may have nobody else in the room, and is to know. */
+    readonly removedUserId?: string;
   }>;
 };

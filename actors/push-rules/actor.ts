@@ -11,11 +11,15 @@ import { unavailableRefusal } from '../unavailable-refusal.ts';
 import type { PushRuleKind, PushRulesProtocol } from './protocol.ts';
 
 type Stored = OutputOf<PushRulesProtocol, 'push-rules.set-enabled'>;
+type SetEnabled = InputOf<PushRulesProtocol, 'push-rules.set-enabled'>;
+type SetActions = InputOf<PushRulesProtocol, 'push-rules.set-actions'>;
 type RuleKey = { readonly userId: string; readonly kind: PushRuleKind; readonly ruleId: string };
 
 const MAILBOX_LIMIT = 10_000;
 /** Changes of one user that are handled before others get their turn. */
 const TURN_BUDGET = 16;
+/** The actions of one rule, in bytes of JSON. */
+export const ACTIONS_BYTES_MAX = 65_536;
 
 /** Owner of the push-rules stream: what users changed of the default rules, and rules of their own. */
 export const pushRulesActor = defineActor<PushRulesProtocol>({
@@ -45,15 +49,16 @@ export const pushRulesActor = defineActor<PushRulesProtocol>({
       return { kind: 'stored', position: outcome.position ?? owner.currentToken() };
     }
 
-    const keyOf = ({ userId, kind, ruleId }: RuleKey): RuleKey => ({ userId, kind, ruleId });
+    const setActions = ({ actions, ...rule }: SetActions): Stored | Promise<Stored> => {
+      const text = JSON.stringify(actions);
+      if (Buffer.byteLength(text) > ACTIONS_BYTES_MAX)
+        return refuse('M_TOO_LARGE', `actions: at most ${ACTIONS_BYTES_MAX} bytes`);
+      return store(rule, storeActions(rule, text));
+    };
+    const setEnabled = ({ enabled, ...rule }: SetEnabled): Promise<Stored> =>
+      store(rule, storeEnabled(rule, enabled));
     return {
-      handlers: {
-        ...handlers,
-        'push-rules.set-enabled': (input: InputOf<PushRulesProtocol, 'push-rules.set-enabled'>) =>
-          store(keyOf(input), storeEnabled(keyOf(input), input.enabled)),
-        'push-rules.set-actions': (input: InputOf<PushRulesProtocol, 'push-rules.set-actions'>) =>
-          store(keyOf(input), storeActions(keyOf(input), JSON.stringify(input.actions))),
-      },
+      handlers: { ...handlers, 'push-rules.set-enabled': setEnabled, 'push-rules.set-actions': setActions },
     };
   },
 });

@@ -2,7 +2,8 @@ import type { WriteOutcome, WriteStep } from '../../db/kit/write-set.ts';
 import { readHighestNumbers } from '../../db/rooms/head-reader.ts';
 import { eventsStream } from '../../src/streams/events-stream.ts';
 import { defineActor, type TroupeContext } from '../environment.ts';
-import { commit, ownDurableStream } from '../stream-owner.ts';
+import { commit } from '../commit.ts';
+import { ownDurableStream } from '../stream-owner.ts';
 import { changeMembership } from './change-membership.ts';
 import { createCommit, type CommitEvents } from './commit-events.ts';
 import { createRoom, type RoomMaker } from './create-room.ts';
@@ -71,8 +72,7 @@ export const roomsActor = defineActor<RoomsProtocol>({
     const maker = createMaker(context, highest.roomNid);
     const self = context.ref('rooms');
     const { clock, ended } = context;
-    const write = (steps: readonly WriteStep[]): Promise<WriteOutcome> =>
-      commit(context, { owner: context.name, steps });
+    const write = (steps: readonly WriteStep[]): Promise<WriteOutcome> => commit(context, steps);
     startPruning({ clock, ended, write, crash: (error) => context.crash(error) });
     return {
       handlers: {

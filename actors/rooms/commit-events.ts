@@ -69,19 +69,20 @@ function announce(
   const members = new Set<string>();
   let invalidations = 0;
   for (const [offset, row] of rows.entries()) {
+    const isRemoval = row.membership === 'leave' || row.membership === 'ban';
     if (row.eventId !== null) {
       federation.tell('federation.queue-event', {
         roomId,
         eventId: row.eventId,
         position: firstPosition + offset,
+        ...(isRemoval && row.stateKey !== null ? { removedUserId: row.stateKey } : {}),
       });
     }
     if (row.stateKey === null) continue;
     invalidations += eventsStream.invalidates(row).length;
     if (row.membership === null) continue;
     members.add(row.stateKey);
-    if (row.membership === 'leave' || row.membership === 'ban')
-      context.ref('typing').tell('typing.clear-user', { roomId, userId: row.stateKey });
+    if (isRemoval) context.ref('typing').tell('typing.clear-user', { roomId, userId: row.stateKey });
   }
   if (invalidations > 0)
     context.ref('caches').tell('caches.room-changed', { roomId, invalidations, members: [...members] });

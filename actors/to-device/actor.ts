@@ -9,12 +9,14 @@ import { refuse } from '../../src/matrix/refusal.ts';
 import { toDeviceStream } from '../../src/streams/to-device-stream.ts';
 import { commit } from '../commit.ts';
 import { defineActor } from '../environment.ts';
+import { type Later, later } from '../kit/actor.ts';
 import type { InputOf, OutputOf } from '../kit/protocol.ts';
 import { ownDurableStream } from '../stream-owner.ts';
 import { unavailableRefusal } from '../unavailable-refusal.ts';
 import type { ToDeviceProtocol } from './protocol.ts';
 
 type SendMessages = InputOf<ToDeviceProtocol, 'to-device.send-messages'>;
+type Sent = OutputOf<ToDeviceProtocol, 'to-device.send-messages'>;
 type Deleted = OutputOf<ToDeviceProtocol, 'to-device.delete-received'>;
 
 const MAILBOX_LIMIT = 10_000;
@@ -32,33 +34,27 @@ export const toDeviceActor = defineActor<ToDeviceProtocol>({
     const { owner, handlers } = await ownDurableStream(context, toDeviceStream);
     const { config, db } = context.env;
 
-    async function expand(input: SendMessages): Promise<NewMessage[]> {
+    /** Null when they are too many. */
+    async function expand({ sender, type, messages }: SendMessages): Promise<NewMessage[] | null> {
       const expanded: NewMessage[] = [];
-      for (const [userId, byDevice] of Object.entries(input.messages)) {
+      const users = Object.entries(messages);
+      if (users.length > MESSAGES_PER_REQUEST_MAX) return null;
+      for (const [userId, byDevice] of users) {
+        // One user after another: the reads of one connection are done one after another anyway.
+        // oxlint-disable-next-line no-await-in-loop
         const known = new Set(await findDeviceIds(db, userId));
         for (const [deviceId, content] of Object.entries(byDevice)) {
           const targets = deviceId === EVERY_DEVICE ? known : known.has(deviceId) ? [deviceId] : [];
           const text = JSON.stringify(content);
-          for (const target of targets) {
-            expanded.push({
-              userId,
-              deviceId: target,
-              sender: input.sender,
-              type: input.type,
-              content: text,
-            });
-          }
+          for (const target of targets)
+            expanded.push({ userId, deviceId: target, sender, type, content: text });
+          if (expanded.length > MESSAGES_PER_REQUEST_MAX) return null;
         }
       }
       return expanded;
     }
 
-    async function send(input: SendMessages): Promise<OutputOf<ToDeviceProtocol, 'to-device.send-messages'>> {
-      const messages = await expand(input);
-      if (messages.length > MESSAGES_PER_REQUEST_MAX) {
-        return refuse('M_TOO_LARGE', `messages: at most ${MESSAGES_PER_REQUEST_MAX} devices in one request`);
-      }
-      if (messages.length === 0) return { kind: 'stored', position: owner.currentToken() };
+    async function store(input: SendMessages, messages: readonly NewMessage[]): Promise<Sent> {
       const { sender: userId, senderDevice: deviceId, txnId } = input;
       const outcome = await owner.write({
         count: messages.length,
@@ -69,6 +65,15 @@ export const toDeviceActor = defineActor<ToDeviceProtocol>({
       if (outcome.kind === 'refused' && outcome.refusal !== DUPLICATE_TRANSACTION)
         throw new Error(outcome.refusal);
       return { kind: 'stored', position: owner.currentToken() };
+    }
+
+    async function send(input: SendMessages): Promise<Sent | Later<Sent>> {
+      const messages = await expand(input);
+      if (messages === null)
+        return refuse('M_TOO_LARGE', `messages: at most ${MESSAGES_PER_REQUEST_MAX} devices in one request`);
+      if (messages.length === 0) return { kind: 'stored', position: owner.currentToken() };
+      // The next request is handled while this one waits for its commit: writes are committed in the order of the calls.
+      return later(store(input, messages));
     }
 
     async function remove(userId: string, deviceId: string, upTo: number): Promise<Deleted> {
@@ -82,9 +87,10 @@ export const toDeviceActor = defineActor<ToDeviceProtocol>({
       handlers: {
         ...handlers,
         'to-device.send-messages': send,
-        'to-device.delete-received': ({ userId, deviceId, position }) => remove(userId, deviceId, position),
+        'to-device.delete-received': ({ userId, deviceId, position }) =>
+          later(remove(userId, deviceId, position)),
         'to-device.delete-device': ({ userId, deviceId }) =>
-          remove(userId, deviceId, Number.MAX_SAFE_INTEGER),
+          later(remove(userId, deviceId, Number.MAX_SAFE_INTEGER)),
       },
     };
   },

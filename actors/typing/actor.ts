@@ -1,5 +1,5 @@
 import type { Timer } from '../../src/kit/clock.ts';
-import { domainOf } from '../../src/matrix/identifiers/domain.ts';
+import { domainOf, isOfServer } from '../../src/matrix/identifiers/domain.ts';
 import { hostsInRoom } from '../../src/federation/hosts-in-room.ts';
 import { typingStream } from '../../src/streams/typing-stream.ts';
 import { cached } from '../cached.ts';
@@ -7,26 +7,21 @@ import { defineActor } from '../environment.ts';
 import type { InputOf } from '../kit/protocol.ts';
 import { ownMemoryStream } from '../stream-owner.ts';
 import type { TypingProtocol } from './protocol.ts';
+import { createTypists, type Typists } from './typists.ts';
 
-type SetTyping = InputOf<TypingProtocol, 'typing.set-typing'>;
 type ReceiveRemote = InputOf<TypingProtocol, 'typing.receive-remote'>;
 
 const MAILBOX_LIMIT = 10_000;
+/** Messages of one room that are handled before others get their turn. */
+const TURN_BUDGET = 16;
 /** Nobody types longer than this without saying so again. */
 export const TYPING_TIMEOUT_MS_MAX = 120_000;
 /** How long a remote user types without word: Server-Server API v1.19, "Typing Notifications", leaves it to us. */
 export const REMOTE_TYPING_TIMEOUT_MS = 60_000;
-/** Users shown as typing in one room; further ones are not shown until one stops. */
-export const TYPING_USERS_MAX = 100;
-/** How long "nobody types" is remembered: by then every subscriber has seen it or starts afresh. */
+/** How long "nobody types" is remembered. Who comes back later learns that the room was forgotten, and takes it for the same. */
 export const QUIET_ROOM_MS = 600_000;
-
-interface TypingRoom {
-  /** User id → the timer that ends the typing. */
-  readonly users: Map<string, Timer>;
-  /** Set while nobody types: when to forget the room. */
-  forget: Timer | null;
-}
+/** Rooms of which it is remembered; beyond it the one that has been quiet for longest is forgotten at once. */
+export const QUIET_ROOMS_MAX = 50_000;
 
 /**
  * Owner of the typing stream: who types where, in memory only. A row holds everyone who types in a room, so that only its latest row
@@ -35,51 +30,35 @@ interface TypingRoom {
 export const typingActor = defineActor<TypingProtocol>({
   name: 'typing',
   mailbox: { limit: MAILBOX_LIMIT, whenFull: 'drop-oldest' },
-  order: { kind: 'interleaved' },
+  // What is said of one room is done in the order in which it was said, though remote words wait for the room's servers.
+  order: { kind: 'by-key', turnBudget: TURN_BUDGET, key: (_, input) => roomOf(input) },
   start(context) {
     const { owner, handlers } = ownMemoryStream(context, typingStream);
-    const { clock } = context;
-    const rooms = new Map<string, TypingRoom>();
+    const { clock, ended } = context;
+    const { name: serverName } = context.env.config.server;
+    const quiet = new Map<string, Timer>();
 
-    function publish(roomId: string, room: TypingRoom): void {
-      if (room.forget !== null) clock.cancel(room.forget);
-      room.forget = room.users.size > 0 ? null : clock.after(QUIET_ROOM_MS, () => pruneRoom(roomId));
-      owner.append({ roomId, userIds: [...room.users.keys()] });
+    function speakUp(roomId: string): void {
+      const timer = quiet.get(roomId);
+      if (timer !== undefined) clock.cancel(timer);
+      quiet.delete(roomId);
     }
 
-    function pruneRoom(roomId: string): void {
-      const room = rooms.get(roomId);
-      if (room === undefined) return;
-      for (const timer of room.users.values()) clock.cancel(timer);
-      if (room.forget !== null) clock.cancel(room.forget);
-      rooms.delete(roomId);
+    function forget(roomId: string): void {
+      speakUp(roomId);
       owner.forget(roomId);
     }
 
-    function stop(roomId: string, userId: string): void {
-      const room = rooms.get(roomId);
-      const timer = room?.users.get(userId);
-      if (room === undefined || timer === undefined) return;
-      clock.cancel(timer);
-      room.users.delete(userId);
-      publish(roomId, room);
-    }
-
-    function begin(roomId: string, userId: string, timeoutMs: number): void {
-      const room = rooms.get(roomId) ?? { users: new Map<string, Timer>(), forget: null };
-      rooms.set(roomId, room);
-      const running = room.users.get(userId);
-      if (running === undefined && room.users.size >= TYPING_USERS_MAX) return;
-      if (running !== undefined) clock.cancel(running);
-      const length = Math.min(Math.max(timeoutMs, 1), TYPING_TIMEOUT_MS_MAX);
-      room.users.set(
-        userId,
-        clock.after(length, () => stop(roomId, userId)),
+    function fallSilent(roomId: string): void {
+      const [quietest] = quiet.keys();
+      if (quietest !== undefined && quiet.size >= QUIET_ROOMS_MAX) forget(quietest);
+      quiet.set(
+        roomId,
+        clock.after(QUIET_ROOM_MS, () => forget(roomId)),
       );
-      if (running === undefined) publish(roomId, room);
     }
 
-    function tellOtherServers({ roomId, userId, isTyping }: SetTyping): void {
+    function tellOtherServers(roomId: string, userId: string, isTyping: boolean): void {
       context.ref('federation').tell('federation.queue-room-edu', {
         roomId,
         edu: {
@@ -90,32 +69,48 @@ export const typingActor = defineActor<TypingProtocol>({
       });
     }
 
+    const typists: Typists = createTypists(clock, {
+      changed(roomId, userIds) {
+        speakUp(roomId);
+        owner.append({ roomId, userIds });
+        if (userIds.length === 0) fallSilent(roomId);
+      },
+      timedOut(roomId, userId) {
+        if (isOfServer(userId, serverName)) tellOtherServers(roomId, userId, false);
+      },
+    });
+
     async function receiveRemote({ origin, roomId, userId, isTyping }: ReceiveRemote): Promise<void> {
-      if (domainOf(userId) !== origin) return;
+      if (domainOf(userId) !== origin || origin === serverName) return;
       const hosts = await cached(context).get(hostsInRoom, roomId);
-      if (!hosts.includes(origin)) return;
-      if (isTyping) begin(roomId, userId, REMOTE_TYPING_TIMEOUT_MS);
-      else stop(roomId, userId);
+      if (!hosts.includes(origin) || ended.aborted) return;
+      if (isTyping) typists.begin(roomId, userId, REMOTE_TYPING_TIMEOUT_MS);
+      else typists.end(roomId, userId);
     }
 
-    context.ended.addEventListener('abort', () => {
-      for (const roomId of rooms.keys()) pruneRoom(roomId);
+    ended.addEventListener('abort', () => {
+      typists.close();
+      for (const timer of quiet.values()) clock.cancel(timer);
     });
 
     return {
       handlers: {
         ...handlers,
-        'typing.set-typing'(input) {
-          const { roomId, userId, isTyping, timeoutMs } = input;
-          if (isTyping) begin(roomId, userId, timeoutMs);
-          else stop(roomId, userId);
-          tellOtherServers(input);
+        'typing.set-typing'({ roomId, userId, isTyping, timeoutMs }) {
+          if (isTyping) typists.begin(roomId, userId, Math.min(timeoutMs, TYPING_TIMEOUT_MS_MAX));
+          else typists.end(roomId, userId);
+          tellOtherServers(roomId, userId, isTyping);
           return { epoch: owner.epoch, position: owner.currentToken() };
         },
-        'typing.clear-user': ({ roomId, userId }) => stop(roomId, userId),
+        'typing.clear-user': ({ roomId, userId }) => typists.end(roomId, userId),
         'typing.receive-remote': receiveRemote,
-        'typing.prune-room': ({ roomId }) => pruneRoom(roomId),
+        'typing.prune-room': ({ roomId }) => typists.endAll(roomId),
       },
     };
   },
 });
+
+/** The room that a message is about; null for those of the stream. */
+function roomOf(input: object): string | null {
+  return 'roomId' in input ? String(input.roomId) : null;
+}

@@ -24,12 +24,17 @@ export function storeAccountData(data: Omit<AccountDataParams, 'position'>): Wri
 
 type FilterParams = { readonly userId: string; readonly hash: string; readonly filter: string };
 
-/** Stores a filter under the user's next id, unless the same one is there. */
-export const insertFilter = defineQuery<FilterParams>({
+/** Filters that one user may have. */
+export const FILTERS_MAX = 1_000;
+
+/** Stores a filter under the user's next id, unless the same one is there, or there are too many. */
+export const insertFilter = defineQuery<FilterParams & { readonly most: number }>({
   name: 'account-data.insert-filter',
   sql: `
     INSERT OR IGNORE INTO filters (user_id, filter_id, hash, filter)
-    SELECT :userId, coalesce(max(filter_id), 0) + 1, :hash, :filter FROM filters WHERE user_id = :userId`,
+    SELECT :userId, coalesce(max(filter_id), 0) + 1, :hash, :filter
+      FROM filters WHERE user_id = :userId
+    HAVING coalesce(max(filter_id), 0) < :most`,
 });
 
 /** The id of a filter by its hash. */
@@ -41,11 +46,12 @@ export const filterIdByHash = defineQuery<
   sql: 'SELECT filter_id AS filterId FROM filters WHERE user_id = :userId AND hash = :hash',
 });
 
-/** Step index of {@link storeFilter} whose returned row holds the `filterId`. */
+/** Step index of {@link storeFilter} whose returned row holds the `filterId`; no row: the user has {@link FILTERS_MAX} others. */
 export const FILTER_ID_STEP = 1;
 
 /** The steps that store a filter and give its id. */
 export function storeFilter(filter: FilterParams): WriteStep[] {
   const { userId, hash } = filter;
-  return [step(insertFilter, filter), step(filterIdByHash, { userId, hash }, { returns: true })];
+  const insert = step(insertFilter, { ...filter, most: FILTERS_MAX });
+  return [insert, step(filterIdByHash, { userId, hash }, { returns: true })];
 }

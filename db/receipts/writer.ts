@@ -1,11 +1,6 @@
+import { internUser } from '../interning/queries.ts';
 import { defineQuery } from '../kit/query.ts';
 import { step, type WriteStep } from '../kit/write-set.ts';
-
-/** Gives a user id its number, if it has none yet. */
-export const internUser = defineQuery<{ readonly userId: string }>({
-  name: 'receipts.intern-user',
-  sql: 'INSERT OR IGNORE INTO user_ids (user_id) VALUES (:userId)',
-});
 
 type ReceiptParams = {
   readonly roomId: string;

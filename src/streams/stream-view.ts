@@ -4,7 +4,7 @@ import type { Metrics } from '../kit/metrics.ts';
 import type { ThreadCaches } from './cache.ts';
 import { createChangeMap } from './change-map.ts';
 import type { AppliedBatch, CatchUpPage, FollowerTarget } from './follower.ts';
-import { createKeyedLog } from './keyed-log.ts';
+import { createKeyedLog, type KeyedLog } from './keyed-log.ts';
 import { findEndings, holdEndings, readFromOwner, type Reading } from './memory-catch-up.ts';
 import type { Notifier } from './notifier.ts';
 import { createPositionTracker, type PositionTracker } from './position-tracker.ts';
@@ -64,6 +64,37 @@ async function readGap({ stream, db, link }: StreamViewOptions, ...reading: Read
   return readFromOwner(stream, owner, ...reading);
 }
 
+interface BatchPlan {
+  /** Whom it wakes, by position, ascending. */
+  readonly woken: readonly { readonly at: number; readonly keys: readonly WakeKey[] }[];
+  /** Holds its rows, if they are of an in-memory stream. */
+  readonly hold: () => void;
+}
+
+/** Whatever of a batch may throw is asked here, before anything is changed. */
+function planBatch(
+  stream: Stream,
+  held: KeyedLog<unknown>,
+  { rows, forgotten }: AppliedBatch,
+  current: number,
+): BatchPlan {
+  const endedAt = current + 1;
+  const endings = findEndings(stream, held, forgotten);
+  const keys = stream.kind === 'memory' ? rows.map(({ row }) => stream.key(row)) : [];
+  return {
+    woken: [
+      ...endings.map(({ wakes }) => ({ at: endedAt, keys: wakes })),
+      ...rows.map(({ position, row }) => ({ at: position, keys: stream.wakes(row) })),
+    ],
+    hold() {
+      holdEndings(held, endings, endedAt);
+      held.noteForgotten(forgotten?.upTo ?? 0);
+      for (const [index, { position, row }] of rows.entries())
+        if (keys[index] !== undefined) held.add(position, keys[index], row);
+    },
+  };
+}
+
 /** Makes the view of one stream, at its beginning. */
 export function createStreamView(options: StreamViewOptions): StreamView {
   const { stream, caches, notifier, applyOrder } = options;
@@ -78,28 +109,21 @@ export function createStreamView(options: StreamViewOptions): StreamView {
   let lastEpoch: readonly unknown[] = [];
 
   const moveTo = (position: number): void => figures.applied.set(tracker.advance(position));
-  const apply = ({ rows, invalidations, position, forgotten }: AppliedBatch): void => {
-    // What may throw is asked before anything is changed.
-    const endedAt = tracker.current() + 1;
-    const endings = findEndings(stream, held, forgotten);
-    const woken = rows.map((row) => ({ at: row.position, keys: stream.wakes(row.row) }));
-    woken.unshift(...endings.map(({ wakes }) => ({ at: endedAt, keys: wakes })));
-    const keys = stream.kind === 'memory' ? rows.map(({ row }) => stream.key(row)) : [];
+  const apply = (batch: AppliedBatch): void => {
+    const { invalidations, position } = batch;
+    const { woken, hold } = planBatch(stream, held, batch, tracker.current());
     const steps: Readonly<Record<ApplyStep, () => void>> = {
       invalidate: () => caches.applyFacts(invalidations),
       advance() {
-        holdEndings(held, endings, endedAt);
-        held.noteForgotten(forgotten?.upTo ?? 0);
-        for (const [index, { position: at, row }] of rows.entries())
-          if (keys[index] !== undefined) held.add(at, keys[index], row);
-        for (const { at, keys: of } of woken) for (const key of of) changes.record(key, at);
+        hold();
+        for (const { at, keys } of woken) for (const key of keys) changes.record(key, at);
         moveTo(position);
       },
-      wake: () => notifier.wake(new Set(woken.flatMap(({ keys: of }) => of))),
+      wake: () => notifier.wake(new Set(woken.flatMap(({ keys }) => keys))),
       release: () => waiters.release(tracker.current(), epoch),
     };
     for (const step of applyOrder) steps[step]();
-    figures.rowsApplied.add(rows.length);
+    figures.rowsApplied.add(batch.rows.length);
     figures.invalidationsApplied.add(invalidations.length);
   };
 

@@ -152,14 +152,16 @@ export function createWire(options: WireOptions): Wire {
     };
   };
   const noteReads = (handlers: Handlers<Protocol>): Handlers<Protocol> => {
-    const read = handlers['stream.read'];
+    type Page = StreamPage<unknown> & { readonly epoch: number };
+    // Owners answer pages at once.
+    const read = handlers['stream.read'] as unknown as ((input: unknown) => Page) | undefined;
     if (read === undefined) return handlers;
     return {
       ...handlers,
       'stream.read'(input: { readonly stream: string }) {
-        const page = read(input) as StreamPage<unknown> & { readonly epoch: number };
+        const page = read(input);
         for (const { position, row } of page.rows) judge.note(input.stream, page.epoch, position, row);
-        return page;
+        return page as never;
       },
     };
   };

@@ -20,14 +20,14 @@ function serveThread() {
 }
 
 function serveProcess() {
-  let flag = new SharedArrayBuffer(4);
+  // One for all: who is told to block while it is up blocks until it is down.
+  const flag = new SharedArrayBuffer(4);
   process.on('message', ({ kind, thread }) => {
     if (kind === 'unblock') {
       Atomics.store(new Int32Array(flag), 0, 0);
       Atomics.notify(new Int32Array(flag), 0);
       return;
     }
-    flag = new SharedArrayBuffer(4);
     Atomics.store(new Int32Array(flag), 0, 1);
     channel.postMessage({ kind, thread, flag });
   });
