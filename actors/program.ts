@@ -16,7 +16,7 @@ import type { Environment } from './environment.ts';
 import { defineInspectorActor } from './inspector/actor.ts';
 import { createMessagePortLink } from './kit/message-port-link.ts';
 import { eventLoopScheduler } from './kit/scheduler.ts';
-import { MAIN_THREAD } from './kit/supervision-tree.ts';
+import { MAIN_THREAD, type SupervisionTree } from './kit/supervision-tree.ts';
 import { createSupervisor, type Supervisor } from './kit/supervisor.ts';
 import { WATCHDOG_DEFAULTS } from './kit/watchdog.ts';
 import { createVitalSource } from './kit/vitals.ts';
@@ -25,6 +25,9 @@ import type { ActorMap } from './protocols.ts';
 import { loadActors } from './registry.ts';
 import { gatewayThread, supervisionTree } from './supervision.ts';
 import { openThreadEnvironment, type ProgramData } from './thread-environment.ts';
+
+/** Space for new objects on each worker thread: more would be resident for good, less would be collected too often under load. */
+const YOUNG_GENERATION_MB = 24;
 
 /** What a running server is made of. */
 export interface ProgramOptions {
@@ -62,15 +65,26 @@ async function openIdentity({ config, clock, random, log }: ProgramOptions): Pro
   }
 }
 
-/** All gateways, and each of their later lives, have to listen on one port: so a free one is chosen here. */
-function choosePort(listen: ListenAddress): Promise<ListenAddress> {
-  if (listen.port !== 0) return Promise.resolve(listen);
+/** An address of the configuration cannot be listened on. */
+export class AddressUnusable extends Error {
+  constructor(option: string, { host, port }: ListenAddress, cause: NodeJS.ErrnoException) {
+    const reason = cause.code === 'EADDRINUSE' ? 'another program listens there' : cause.message;
+    super(`${option} = "${host}:${port}" cannot be used: ${reason}`);
+    this.name = 'AddressUnusable';
+  }
+}
+
+/**
+ * Tries an address before anything starts, so that a port that is taken is one clear message. Gives the port as well, since all gateways,
+ * and each of their later lives, have to listen on the same one.
+ */
+function tryAddress(option: string, address: ListenAddress): Promise<ListenAddress> {
   return new Promise((resolve, reject) => {
     const probe = createServer();
-    probe.once('error', reject);
-    probe.listen({ host: listen.host, port: 0 }, () => {
+    probe.once('error', (error) => reject(new AddressUnusable(option, address, error)));
+    probe.listen(address, () => {
       const { port } = probe.address() as AddressInfo;
-      probe.close(() => resolve({ ...listen, port }));
+      probe.close(() => resolve({ ...address, port }));
     });
   });
 }
@@ -81,18 +95,25 @@ async function readFirstToken(supervisor: Supervisor<ActorMap>): Promise<string 
   return first?.token ?? null;
 }
 
-function supervise(
-  options: ProgramOptions,
-  data: ProgramData,
-  definitions: Awaited<ReturnType<typeof loadActors>>,
-) {
+interface Supervised {
+  readonly tree: SupervisionTree;
+  readonly data: ProgramData;
+  /** The names of the actors of the main thread, and their definitions but for the inspector's. */
+  readonly onMain: readonly string[];
+  readonly definition: Awaited<ReturnType<typeof loadActors>>;
+}
+
+function supervise(options: ProgramOptions, supervised: Supervised) {
   const { clock, random, log } = options;
-  const tree = supervisionTree(data.config);
-  const names = tree.threads.find(({ name }) => name === MAIN_THREAD)?.actors.map(({ name }) => name) ?? [];
+  const { tree, data, onMain, definition } = supervised;
   let close = (): void => undefined;
   const supervisor: Supervisor<ActorMap> = createSupervisor<ActorMap, Environment>({
     tree,
-    platform: createWorkerPlatform({ entry: new URL('thread-main.ts', import.meta.url), data }),
+    platform: createWorkerPlatform({
+      entry: new URL('thread-main.ts', import.meta.url),
+      data,
+      worker: { resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB } },
+    }),
     clock,
     random,
     log,
@@ -103,7 +124,7 @@ function supervise(
       const opened = openThreadEnvironment({
         ...data,
         thread: MAIN_THREAD,
-        actors: names,
+        actors: onMain,
         clock,
         metrics,
         log,
@@ -118,7 +139,7 @@ function supervise(
                 figures: (thread) => supervisor.figures(thread),
                 restart: (actor) => supervisor.restart(actor),
               })
-            : definitions(name),
+            : definition(name),
         vitals: createVitalSource(),
         openLink: (end) => createMessagePortLink(end as Parameters<typeof createMessagePortLink>[0]),
       };
@@ -130,21 +151,22 @@ function supervise(
 /**
  * Starts the whole server: locks and migrates the data folder, reads who it is, starts every thread and actor. Resolves when it answers.
  *
- * @throws FolderInUse, MigrationRefused, WrongServerName, PlacementError, or what the system says when a port is taken
+ * @throws FolderInUse, MigrationRefused, WrongServerName, PlacementError, AddressUnusable
  */
 export async function startProgram(options: ProgramOptions): Promise<Program> {
   const lock = lockFolder(options.config.data.path);
   try {
     applyMigrations(databasePath(options.config.data.path), options.log);
     const serverKey = await openIdentity(options);
-    const listen = await choosePort(options.config.server.listen);
+    const listen = await tryAddress('server.listen', options.config.server.listen);
+    await tryAddress('inspector.listen', options.config.inspector.listen);
     const config = { ...options.config, server: { ...options.config.server, listen } };
     const data: ProgramData = { config, serverKey };
-    const onMain = Object.entries(config.actors.placement).flatMap(([actor, thread]) =>
-      thread === MAIN_THREAD ? [actor] : [],
-    );
-    const definitions = await loadActors(onMain.length === 0 ? [] : [...onMain, `views@${MAIN_THREAD}`]);
-    const { supervisor, close } = supervise(options, data, definitions);
+    const tree = supervisionTree(config);
+    const onMain =
+      tree.threads.find(({ name }) => name === MAIN_THREAD)?.actors.map(({ name }) => name) ?? [];
+    const definition = await loadActors(onMain.filter((name) => name !== 'inspector'));
+    const { supervisor, close } = supervise(options, { tree, data, onMain, definition });
     await supervisor.start();
     const address = await supervisor.ref(`http@${gatewayThread(1)}`).ask('http.read-addresses', null);
     const inspectorAddress = await supervisor.ref('inspector').ask('inspector.read-address', null);

@@ -71,6 +71,8 @@ function handOver<Owner>(
   context: TroupeContext,
   made: { readonly owner: Owner; readonly server: StreamServer },
 ): OwnedStream<Owner> {
+  // It may have ended while its start waited for the committer: then nobody tells us any more.
+  if (context.ended.aborted) made.server.close();
   context.ended.addEventListener('abort', () => made.server.close(), { once: true });
   return { ...made, handlers: handlersOf([made.server]) };
 }

@@ -11,8 +11,6 @@ type ActorName = keyof ActorProtocols;
 
 /** Where the committer lives, and beside it the owners unless they are placed elsewhere. */
 const STORE_THREAD = 'store';
-/** For what must not delay anyone. */
-const COURIERS_THREAD = 'couriers';
 
 /** In start order: an owner may ask those before it while it starts. */
 const OWNERS: readonly ActorName[] = [
@@ -49,9 +47,13 @@ function threadSpec(name: string, actors: readonly string[]): ThreadSpec {
   return { name, actors: actors.map((actor) => ({ name: actor })) };
 }
 
-/** A thread with owners on it sees the streams as well: owners read through caches. */
-function ownersThread(name: string, owners: readonly string[]): ThreadSpec {
-  return threadSpec(name, [`views@${name}`, ...owners]);
+/**
+ * A thread with owners on it sees the streams as well: owners read through caches. One that only computes does not, since every
+ * announcement would wake it for nothing.
+ */
+function workingThread(name: string, actors: readonly ActorName[]): ThreadSpec {
+  const hasOwners = actors.some((actor) => OWNERS.includes(actor));
+  return threadSpec(name, hasOwners ? [`views@${name}`, ...actors] : actors);
 }
 
 /**
@@ -66,23 +68,18 @@ export function supervisionTree(config: Config): SupervisionTree {
     if (!PLACEABLE.some((name) => name === actor)) throw new PlacementError(actor);
   }
   const threadOf = (actor: ActorName): string =>
-    placement[actor] ?? (actor === 'pool' ? COURIERS_THREAD : STORE_THREAD);
+    placement[actor] ?? (actor === 'pool' ? MAIN_THREAD : STORE_THREAD);
   const placedOn = (thread: string): readonly ActorName[] =>
     PLACEABLE.filter((actor) => threadOf(actor) === thread);
   const gateways = Array.from({ length: config.server.gateways }, (_, index) => gatewayThread(index + 1));
   const known = new Set([MAIN_THREAD, STORE_THREAD, ...gateways]);
   const others = [...new Set(PLACEABLE.map(threadOf))].filter((thread) => !known.has(thread));
-  const onMain = placedOn(MAIN_THREAD);
-  const main =
-    onMain.length === 0
-      ? threadSpec(MAIN_THREAD, ['inspector'])
-      : ownersThread(MAIN_THREAD, ['inspector', ...onMain]);
   return {
     ...SUPERVISION_DEFAULTS,
     threads: [
       threadSpec(STORE_THREAD, ['committer', `views@${STORE_THREAD}`, ...placedOn(STORE_THREAD)]),
-      main,
-      ...others.map((thread) => ownersThread(thread, placedOn(thread))),
+      workingThread(MAIN_THREAD, ['inspector', ...placedOn(MAIN_THREAD)]),
+      ...others.map((thread) => workingThread(thread, placedOn(thread))),
       ...gateways.map((thread) =>
         threadSpec(thread, [`views@${thread}`, ...placedOn(thread), `http@${thread}`]),
       ),

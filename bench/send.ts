@@ -1,7 +1,7 @@
 import { createRoom, joinRoom, registerUser, sendMessage } from './kit/client.ts';
 import { type BenchRow, report } from './kit/figures.ts';
 import { httpFloor, measureRate, sqliteFloor } from './kit/floors.ts';
-import { type BenchServer, startServer } from './kit/server.ts';
+import { type BenchServer, processorMs, startServer } from './kit/server.ts';
 
 const CLIENTS = [1, 10, 64];
 const WARM_UP_MS = 3_000;
@@ -33,7 +33,9 @@ export async function benchSend(nodeFlags: readonly string[]): Promise<void> {
     await measureRate(10, WARM_UP_MS, once);
     for (const clients of CLIENTS) {
       const floor = await httpFloor(clients, JSON.stringify({ msgtype: 'm.text', body: TEXT }));
+      const before = processorMs(server.pid);
       const sent = await measureRate(clients, LENGTH_MS, once);
+      const usedUs = (processorMs(server.pid) - before) * 1_000;
       rows.push({
         name: `floor: node:http, ${clients} at a time`,
         figures: { '/s': floor.perSecond, 'p50 ms': floor.p50Ms, 'p99 ms': floor.p99Ms },
@@ -44,6 +46,7 @@ export async function benchSend(nodeFlags: readonly string[]): Promise<void> {
           '/s': sent.perSecond,
           'p50 ms': sent.p50Ms,
           'p99 ms': sent.p99Ms,
+          'CPU µs each': usedUs / (sent.perSecond * (LENGTH_MS / 1_000)),
           'of http floor': sent.perSecond / floor.perSecond,
           'of fsync floor': sent.perSecond / fsync.perSecond,
         },

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { flushCompileCache } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -58,7 +59,9 @@ function printWelcome(config: Config, program: Program): void {
 
 /** Ends the process with a message for people. */
 function fail(error: unknown): never {
-  const isExpected = error instanceof Error && error.name !== 'Error' && error.name !== 'TypeError';
+  // What the program, the system or the argument parser says on purpose has a name or a code of its own; anything else is a defect.
+  const isExpected =
+    error instanceof Error && (!['Error', 'TypeError'].includes(error.name) || 'code' in error);
   process.stderr.write(
     `Troupe cannot run: ${isExpected ? error.message : String((error as Error).stack ?? error)}\n`,
   );
@@ -81,13 +84,15 @@ async function main(): Promise<void> {
     log,
     onFailure: fail,
   });
-  printWelcome(config, program);
   const stop = (signal: string): void => {
     log.info('stopping', { signal });
     program.stop().then(() => process.exit(0), fail);
   };
   process.once('SIGTERM', stop);
   process.once('SIGINT', stop);
+  printWelcome(config, program);
+  // Now rather than at the end, which may be a sudden one.
+  flushCompileCache();
 }
 
 await main().catch(fail);

@@ -55,6 +55,8 @@ export function defineCommitter(
     order: { kind: 'interleaved' },
     async start(context) {
       const commit = await open(context);
+      // It may have ended meanwhile: then nobody tells us any more.
+      if (context.ended.aborted) commit.close();
       // After a crash too: two write connections would be one too many.
       context.ended.addEventListener('abort', () => commit.close(), { once: true });
       return {

@@ -48,7 +48,7 @@ export function defineInspectorActor(
     order: { kind: 'interleaved' },
     async start(context) {
       const listener = await startInspectorListener(context);
-      context.ended.addEventListener('abort', () => listener.kill(), { once: true });
+      context.ended.addEventListener('abort', () => listener.close(), { once: true });
       return {
         handlers: {
           // Plain data throughout: what stands in a report is JSON.
@@ -68,7 +68,7 @@ export function defineInspectorActor(
           },
           'inspector.read-address': () => listener.address,
         },
-        stop: () => listener.stop(),
+        stop: () => listener.close(),
       };
     },
   });

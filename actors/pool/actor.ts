@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { Piscina } from 'piscina';
+import type { Piscina } from 'piscina';
 import { refuse } from '../../src/matrix/refusal.ts';
 import { defineActor } from '../environment.ts';
 import type { PoolProtocol } from './protocol.ts';
@@ -28,28 +28,38 @@ const busy = refuse('M_LIMIT_EXCEEDED', 'too many passwords are being checked, t
   extra: { retry_after_ms: RETRY_AFTER_MS },
 });
 
+async function openPool(): Promise<Piscina> {
+  const { Piscina } = await import('piscina');
+  return new Piscina({
+    filename: WORKER,
+    minThreads: 0,
+    maxThreads: Math.min(POOL_THREADS_MAX, availableParallelism()),
+    maxQueue: POOL_QUEUE_MAX,
+    idleTimeout: POOL_IDLE_TIMEOUT_MS,
+  });
+}
+
 /** Pure computations that would block a thread: they run on threads of their own, which come and go with the work. */
 export const poolActor = defineActor<PoolProtocol>({
   name: 'pool',
   mailbox: { limit: MAILBOX_LIMIT, whenFull: 'refuse' },
   order: { kind: 'interleaved' },
   start(context) {
-    const piscina = new Piscina({
-      filename: WORKER,
-      minThreads: 0,
-      maxThreads: Math.min(POOL_THREADS_MAX, availableParallelism()),
-      maxQueue: POOL_QUEUE_MAX,
-      idleTimeout: POOL_IDLE_TIMEOUT_MS,
+    let opened: Promise<Piscina> | null = null;
+    // Loaded with the first task: a server that has just started needs no pool.
+    const open = (): Promise<Piscina> => (opened ??= openPool());
+    context.ended.addEventListener('abort', () => void opened?.then((piscina) => piscina.destroy()), {
+      once: true,
     });
-    context.ended.addEventListener('abort', () => void piscina.destroy(), { once: true });
     const queued = context.metrics.gauge('pool.queued');
 
     async function run<Name extends keyof Tasks>(
       name: Name,
       task: Parameters<Tasks[Name]>[0],
     ): Promise<ReturnType<Tasks[Name]> | typeof busy> {
-      if (piscina.queueSize >= POOL_QUEUE_MAX) return busy;
       try {
+        const piscina = await open();
+        if (piscina.queueSize >= POOL_QUEUE_MAX) return busy;
         const result: Promise<ReturnType<Tasks[Name]>> = piscina.run(task, { name });
         queued.set(piscina.queueSize);
         return await result;
@@ -72,7 +82,7 @@ export const poolActor = defineActor<PoolProtocol>({
           return typeof matches === 'boolean' ? { matches } : matches;
         },
       },
-      stop: () => piscina.close(),
+      stop: async () => (await opened)?.close(),
     };
   },
 });

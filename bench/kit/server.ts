@@ -15,6 +15,7 @@ export interface BenchServer {
 }
 
 const MAIN = new URL('../../src/main.ts', import.meta.url).pathname;
+const CHECK_NODE = new URL('../../src/check-node.mjs', import.meta.url).pathname;
 const START_WAIT_MS = 30_000;
 
 /** Resident memory of a process in megabytes, as the kernel counts it. */
@@ -23,6 +24,16 @@ export function residentMb(pid: number): number {
   const match = /VmRSS:\s+(\d+) kB/.exec(status);
   if (match === null) throw new Error(`no VmRSS of process ${pid}`);
   return Number(match[1]) / 1_024;
+}
+
+/** The kernel counts processor time in hundredths of a second. */
+const TICKS_PER_SECOND = 100;
+
+/** Processor time that a process has used on all its threads, user and system, in milliseconds. */
+export function processorMs(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return ((Number(fields[11]) + Number(fields[12])) * 1_000) / TICKS_PER_SECOND;
 }
 
 /** Starts a process that prints `http://…:PORT` when it listens, and waits for its first 200 under `path`. */
@@ -94,7 +105,7 @@ export async function startServer(
     TROUPE_LOG_LEVEL: 'warn',
     ...options.environment,
   };
-  const argv = [...(options.nodeFlags ?? []), MAIN];
+  const argv = ['--import', CHECK_NODE, ...(options.nodeFlags ?? []), MAIN];
   const { child, port, startedInMs } = await startProcess(argv, environment, '/_matrix/client/versions');
   const pid = child.pid ?? 0;
   return {

@@ -40,3 +40,20 @@ export async function readPage<Row>(
   if (last !== undefined) return { rows: whole, to: last.position };
   return { rows: await fetch(cut - 1, cut, ROWS_PER_POSITION_MAX), to: cut };
 }
+
+/**
+ * The same for a table in which a newer row replaces the older one of its key: what stood in (from, to] may stand beyond `to` by now, so
+ * that a page goes on to the end of what is committed. It may end beyond `to`.
+ *
+ * @param fetch reads one page with one statement: all its rows are of one moment
+ */
+export async function readLatestPage<Row>(
+  fetch: FetchRows<Row>,
+  from: number,
+  to: number,
+  limit: number,
+): Promise<LogPage<Row>> {
+  const page = await readPage(fetch, from, Number.MAX_SAFE_INTEGER, limit);
+  if (page.to < Number.MAX_SAFE_INTEGER) return page;
+  return { rows: page.rows, to: Math.max(to, page.rows[page.rows.length - 1]?.position ?? to) };
+}

@@ -1,5 +1,6 @@
 import type { MetricSnapshot } from '../kit/metric-reader.ts';
 import type { Stream } from '../streams/stream.ts';
+import { FOLLOWER_DROPS, OWNER_DROPS } from '../streams/stream-figures.ts';
 
 /** One subscriber of a stream. */
 export interface SubscriberReport {
@@ -49,11 +50,17 @@ export interface ThreadFigures {
   readonly figures: MetricSnapshot;
 }
 
-function dropsUnder(figures: MetricSnapshot, prefix: string): Record<string, number> {
-  const start = `${prefix}.drops.`;
+/** What was dropped for one of some reasons: an owner and a subscriber on one thread count side by side. */
+function dropsFor(
+  figures: MetricSnapshot,
+  prefix: string,
+  reasons: readonly string[],
+): Record<string, number> {
   const drops: Record<string, number> = {};
-  for (const [name, value] of figures.counters)
-    if (name.startsWith(start)) drops[name.slice(start.length)] = value;
+  for (const reason of reasons) {
+    const count = figures.counters.get(`${prefix}.drops.${reason}`);
+    if (count !== undefined) drops[reason] = count;
+  }
   return drops;
 }
 
@@ -84,7 +91,7 @@ function subscriberReport(
     resets: count('resets'),
     waiters: figures.gauges.get(`${prefix}.waiters`) ?? 0,
     waitersTimedOut: count('waiters-timed-out'),
-    drops: dropsUnder(figures, prefix),
+    drops: dropsFor(figures, prefix, FOLLOWER_DROPS),
     lastError: figures.texts.get(`${prefix}.last-error`) ?? '',
   };
 }
@@ -109,7 +116,7 @@ export function streamReport(stream: Stream, threads: readonly ThreadFigures[]):
     rowsHeld: gauge('rows-held'),
     pokesIn: counter(ofCaches ? 'invalidations-in' : 'pokes-in'),
     pokesOut: counter(ofCaches ? 'pokes-sent' : 'pokes-out'),
-    drops: owning === undefined ? {} : dropsUnder(owning.figures, prefix),
+    drops: owning === undefined ? {} : dropsFor(owning.figures, prefix, OWNER_DROPS),
     subscribers: threads.flatMap((one) => subscriberReport(stream.name, published, one) ?? []),
   };
 }

@@ -38,19 +38,29 @@ import type { Counter, Gauge, Histogram, Metrics, TextGauge } from '../kit/metri
  */
 
 /** Why an owner did not tell something, or tells somebody no longer. */
-export type OwnerDrop =
+export const OWNER_DROPS = [
   /** The subscriber's mailbox was full: it is told again when there is room, and catches up. */
-  | 'mailbox-full'
+  'mailbox-full',
   /** The subscriber is not running. */
-  | 'stopped'
+  'stopped',
   /** More subscribers than {@link SUBSCRIBERS_MAX}. */
-  | 'too-many-subscribers'
+  'too-many-subscribers',
   /** The owner tried to subscribe to its own stream. */
-  | 'own-rows';
+  'own-rows',
+] as const;
+export type OwnerDrop = (typeof OWNER_DROPS)[number];
 
 /** Why a subscriber did not apply a message. */
-export type FollowerDrop =
-  'before-position' | 'during-catch-up' | 'duplicate' | 'gap' | 'other-epoch' | 'other-owner' | 'own-rows';
+export const FOLLOWER_DROPS = [
+  'before-position',
+  'during-catch-up',
+  'duplicate',
+  'gap',
+  'other-epoch',
+  'other-owner',
+  'own-rows',
+] as const;
+export type FollowerDrop = (typeof FOLLOWER_DROPS)[number];
 
 /** How many subscribers one stream has at most. */
 export const SUBSCRIBERS_MAX = 256;

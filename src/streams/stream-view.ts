@@ -144,6 +144,8 @@ export function createStreamView(options: StreamViewOptions): StreamView {
       figures.resets.add();
       // Who was told of them is to learn that they are no more.
       notifier.wake(new Set(lastEpoch.flatMap((row) => stream.wakes(row))));
+      // An owner that has said nothing yet answers with its beginning: who waits for that waits no longer.
+      waiters.release(tracker.current(), epoch);
     },
     skip(position) {
       caches.clear();

@@ -47,7 +47,8 @@ export interface DurableStream<Name extends string, Row> extends StreamBase<Name
   readonly tables: readonly StreamTable[];
   /**
    * A page of rows with `from < position <= to`, ascending, about `limit` rows, whole positions only. The page's `to` is
-   * `to` when nothing is left, otherwise the position of its last row. `'gone'`: those rows are no longer
+   * `to` when nothing is left, otherwise the position of its last row; beyond `to` where newer rows
+   * replace older ones and have been committed since. `'gone'`: those rows are no longer
    * kept, so the subscriber forgets everything that depends on this stream.
    */
   read(db: ReadDb, from: number, to: number, limit: number): Promise<StreamPage<Row> | 'gone'>;

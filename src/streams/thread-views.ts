@@ -79,14 +79,12 @@ function hasNews(followed: ByName, keys: readonly WakeKey[], since: SyncToken): 
 }
 
 async function loadPositions(followed: ByName, db: ReadDb): Promise<void> {
-  const durable = [...followed.values()].filter(({ stream }) => stream.kind === 'durable');
-  await Promise.all(
-    durable.map(async ({ stream, view }) => {
-      if (stream.kind !== 'durable') return;
-      const start = await readStreamStart(db, stream);
-      view.startAt(start.forward);
-    }),
+  const durable = [...followed.values()].flatMap(({ stream, view }) =>
+    stream.kind === 'durable' ? [{ stream, view }] : [],
   );
+  // All or none: an answer that came after another had failed would move a view that is followed by then, past rows that it was not given.
+  const starts = await Promise.all(durable.map(({ stream }) => readStreamStart(db, stream)));
+  for (const [index, { view }] of durable.entries()) view.startAt(starts[index]?.forward ?? 0);
 }
 
 function follow(options: ThreadViewsOptions, view: StreamView): Followed {

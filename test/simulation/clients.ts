@@ -26,7 +26,9 @@ export interface Clients {
 /** One of the gateways that live; undefined when none does. */
 export function pickGateway({ gateways, random }: SimulatedServer, usual: number): Gateway | undefined {
   const living = [...gateways.values()];
-  return random.integer(4) > 0 ? living[usual % Math.max(1, living.length)] : living[random.integer(Math.max(1, living.length))];
+  return random.integer(4) > 0
+    ? living[usual % Math.max(1, living.length)]
+    : living[random.integer(Math.max(1, living.length))];
 }
 
 interface Client {
@@ -68,7 +70,10 @@ function judgeAdmission(server: SimulatedServer, gateway: Gateway, token: SyncTo
     if (kind !== 'durable' || letter === null) continue;
     const { position } = positionIn(token, name);
     if (seat.views.currentToken(name) >= position) continue;
-    server.verdict.blame('1.6', `${seat.name} answers at ${seat.views.currentToken(name)} of ${name} who has ${position}`);
+    server.verdict.blame(
+      '1.6',
+      `${seat.name} answers at ${seat.views.currentToken(name)} of ${name} who has ${position}`,
+    );
   }
 }
 
@@ -100,10 +105,10 @@ async function pollOnce(server: SimulatedServer, gateway: Gateway, client: Clien
 
 /** Sets the clients going. */
 export function startClients(server: SimulatedServer): Clients {
-  let isOver = false;
+  const over = new AbortController();
   let answers = 0;
   const live = async (client: Client): Promise<void> => {
-    while (!isOver) {
+    while (!over.signal.aborted) {
       const gateway = pickGateway(server, client.usual);
       try {
         if (gateway === undefined) throw new Error('nobody answers');
@@ -121,7 +126,7 @@ export function startClients(server: SimulatedServer): Clients {
   const lives = server.verdict.users.map((userId, usual) => live({ userId, usual, token: null }));
   return {
     async stop() {
-      isOver = true;
+      over.abort();
       await Promise.all(lives);
     },
     get answers() {

@@ -58,7 +58,6 @@ export interface Committed {
   redactedAt(eventId: string): number | undefined;
   /** The position of what is stored of a user's account data of one type. */
   accountDataAt(userId: string, type: string): number;
-  receiptAt(roomId: string, userId: string): number;
   readonly rooms: readonly string[];
   stateChanges(roomId: string): number;
   /** What is wrong with what was committed. */
@@ -95,6 +94,10 @@ function append<Value>(map: Map<string, Moment<Value>[]>, key: string, moment: M
   else moments.push(moment);
 }
 
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}
+
 function parseEvent({ position, eventId, roomId, pdu }: EventRecord): CommittedEvent {
   const event = JSON.parse(pdu) as JsonObject;
   const content = event['content'] as JsonObject;
@@ -103,7 +106,7 @@ function parseEvent({ position, eventId, roomId, pdu }: EventRecord): CommittedE
     position,
     eventId,
     roomId,
-    type: String(event['type']),
+    type: textOf(event['type']),
     stateKey: typeof event['state_key'] === 'string' ? event['state_key'] : null,
     content,
     redacts: typeof redacts === 'string' ? redacts : null,
@@ -153,7 +156,7 @@ export function openCommitted(path: string): Committed {
     if (stateKey === null) return;
     stateChanges.set(roomId, (stateChanges.get(roomId) ?? 0) + 1);
     if (type === 'm.room.member') {
-      room.members.set(stateKey, String(content['membership']));
+      room.members.set(stateKey, textOf(content['membership']));
       append(memberships, stateKey, { position, value: roomId });
     } else if (type === 'm.room.name') room.isNamed = content['name'] !== '';
     else return;
@@ -226,7 +229,6 @@ export function openCommitted(path: string): Committed {
     },
     redactedAt: (eventId) => redactions.get(eventId),
     accountDataAt: (userId, type) => accountData.get(`${userId} ${type}`) ?? 0,
-    receiptAt: (roomId, userId) => reads.get(`${roomId} ${userId}`)?.at(-1)?.position ?? 0,
     get rooms() {
       return [...rooms.keys()];
     },

@@ -25,9 +25,14 @@ import type { Verdict } from './verdict.ts';
 /** A cache, what of it is looked at, and whether a value is new enough. */
 export interface WatchedCache {
   readonly cache: CacheDefinition<string, unknown>;
-  keys(verdict: Verdict): readonly string[];
+  readonly keys: (verdict: Verdict) => readonly string[];
   /** Undefined, or why `value` is older than position `at` of each stream. */
-  judge(verdict: Verdict, key: string, value: unknown, at: (stream: string) => number): string | undefined;
+  readonly judge: (
+    verdict: Verdict,
+    key: string,
+    value: unknown,
+    at: (stream: string) => number,
+  ) => string | undefined;
 }
 
 function watch<Value>(
@@ -53,8 +58,10 @@ export const WATCHED_CACHES: readonly WatchedCache[] = [
     ({ committed }, userId, rooms, at) => {
       for (const [roomId, position] of committed.membershipChanges(userId, at('events'))) {
         const room = rooms.find((each) => each.roomId === roomId);
-        if (room === undefined || room.position < position)
-          return `${roomId} changed at ${position} and is as of ${room?.position ?? 'never'}`;
+        // Its position tells when the membership began; an invite may be repeated.
+        const asOf = room === undefined ? undefined : committed.positionOf(room.eventId);
+        if (asOf === undefined || asOf < position)
+          return `${roomId} changed at ${position} and is as of ${asOf ?? 'never'}`;
       }
       return undefined;
     },
@@ -94,7 +101,9 @@ export const WATCHED_CACHES: readonly WatchedCache[] = [
     ({ committed }, eventId, event, at) => {
       const position = committed.redactedAt(eventId);
       if (position === undefined || position > at('events')) return undefined;
-      return event?.redactedBecause == null ? `redacted at ${position}, and shown` : undefined;
+      return event === null || event.redactedBecause === null
+        ? `redacted at ${position}, and shown`
+        : undefined;
     },
   ),
 ];
@@ -146,7 +155,8 @@ function createEventsOrder(verdict: Verdict, seat: string): RowOrder {
     row(row) {
       const { eventId } = row as { readonly eventId: string };
       const position = verdict.committed.positionOf(eventId);
-      if (position === undefined) verdict.blame('3.3', `${seat} was given ${eventId}, which is not committed`);
+      if (position === undefined)
+        verdict.blame('3.3', `${seat} was given ${eventId}, which is not committed`);
       else if (last !== null && position !== last + 1)
         verdict.blame('3.3', `${seat} was given the event at ${position} after that at ${last}`);
       last = position ?? last;
@@ -171,7 +181,10 @@ function createLedgerOrder(verdict: Verdict, seat: string): RowOrder {
       for (let at = (last ?? position) + 1; at <= position; at += 1)
         for (const row of ledgerRows(at)) expected.push(`${row.position}/${row.index}`);
       if (given !== expected.join())
-        verdict.blame('3.5', `${seat} moved from ${last} to ${position} of ledger with [${given.slice(0, 200)}]`);
+        verdict.blame(
+          '3.5',
+          `${seat} moved from ${last} to ${position} of ledger with [${given.slice(0, 200)}]`,
+        );
       last = position;
     },
   };
@@ -276,7 +289,8 @@ export function takeSeat(options: SeatOptions): Seat {
     for (const { name } of streams) {
       const now = { epoch: views.epoch(name), position: views.currentToken(name) };
       const before = highest.get(name);
-      if (!Number.isInteger(now.position)) verdict.blame('2.1', `${thread} stands at ${now.position} of ${name}`);
+      if (!Number.isInteger(now.position))
+        verdict.blame('2.1', `${thread} stands at ${now.position} of ${name}`);
       if (before?.epoch === now.epoch && now.position < before.position)
         verdict.blame('3.8', `${thread} fell from ${before.position} to ${now.position} of ${name}`);
       if (before?.epoch !== now.epoch) {
@@ -296,7 +310,8 @@ export function takeSeat(options: SeatOptions): Seat {
     });
   const lookAtPolls = (): void => {
     for (const poll of polls)
-      if (isMissed(poll)) verdict.blame('6.1', `${thread} leaves a poll parked that has news: ${poll.keys.join()}`);
+      if (isMissed(poll))
+        verdict.blame('6.1', `${thread} leaves a poll parked that has news: ${poll.keys.join()}`);
   };
 
   return {
@@ -317,7 +332,8 @@ export function takeSeat(options: SeatOptions): Seat {
     judgeRead(cache, key, value, since) {
       const watched = WATCHED_CACHES.find((each) => each.cache.name === cache.name);
       const objection = watched?.judge(verdict, key, value, (stream) => positionIn(since, stream).position);
-      if (objection !== undefined) verdict.blame('6.1', `${thread} read ${cache.name} of ${key}: ${objection}`);
+      if (objection !== undefined)
+        verdict.blame('6.1', `${thread} read ${cache.name} of ${key}: ${objection}`);
     },
     look() {
       if (!isDirty) return;

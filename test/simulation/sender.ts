@@ -1,4 +1,5 @@
 import { defineActor, type TroupeContext } from '../../actors/environment.ts';
+import { OWNER_SILENCE_MAX_MS } from '../../actors/views/actor.ts';
 import type { ViewsProtocol } from '../../actors/views/protocol.ts';
 import { silentLogger } from '../../src/kit/logger.ts';
 import { federationStream, type FederationRow } from '../../src/streams/federation-stream.ts';
@@ -65,13 +66,16 @@ export function defineSender(name: `views@${string}`, deliveries: Deliveries): D
         log: silentLogger,
         figures: viewFigures(silentMetrics, 'federation'),
       });
+      let heardAt = context.clock.monotonic();
       const connect = (): void => {
+        heardAt = context.clock.monotonic();
         follower.disconnect();
         federation.tell('stream.subscribe', { subscriber: name, streams: ['federation'] });
       };
       const acknowledge = (): void => {
         const [epoch, position] = [target.epoch(), target.position()];
         federation.tell('stream.acknowledge', { subscriber: name, stream: 'federation', epoch, position });
+        if (context.clock.monotonic() - heardAt > OWNER_SILENCE_MAX_MS) connect();
         timer = context.clock.after(ACKNOWLEDGE_INTERVAL_MS, acknowledge);
       };
       let timer = context.clock.after(ACKNOWLEDGE_INTERVAL_MS, acknowledge);
@@ -82,8 +86,14 @@ export function defineSender(name: `views@${string}`, deliveries: Deliveries): D
       context.watch('federation', ({ event }) => (event === 'started' ? connect() : follower.disconnect()));
       return {
         handlers: {
-          'stream.rows': (message) => follower.receiveRows(message),
-          'stream.position': (message) => follower.receivePosition(message),
+          'stream.rows'(message) {
+            heardAt = context.clock.monotonic();
+            follower.receiveRows(message);
+          },
+          'stream.position'(message) {
+            heardAt = context.clock.monotonic();
+            follower.receivePosition(message);
+          },
         },
       };
     },

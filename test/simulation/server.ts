@@ -31,11 +31,16 @@ import type { Mutation } from './mutation.ts';
 import { takeSeat, type Seat } from './seat.ts';
 import { defineSender, type Deliveries } from './sender.ts';
 import { slowReads } from './slow-reads.ts';
-import { createSimulatedPlatform, type LifeOptions, type SimulatedPlatform, type ThreadLife } from './threads.ts';
+import {
+  createSimulatedPlatform,
+  type LifeOptions,
+  type SimulatedPlatform,
+  type ThreadLife,
+} from './threads.ts';
 import { createVerdict, type Verdict } from './verdict.ts';
 import { type CrashFlags, createWire, type Definition, type LivingContexts, type Wire } from './wire.ts';
 
-export const SERVER_NAME = 'sim.example';
+const SERVER_NAME = 'sim.example';
 export const USERS = ['ann', 'bob', 'cat', 'dan'].map((name) => `@${name}:${SERVER_NAME}`);
 
 /** The streams of this workload, in the order of their letters. */
@@ -76,15 +81,14 @@ export interface SimulatedServer {
   readonly mood: StorageMood;
   readonly contexts: LivingContexts;
   readonly flags: CrashFlags;
-  /** The actors that have crashed most recently are told apart by these names. */
-  readonly owners: readonly string[];
   readonly threads: readonly string[];
   /** By thread: its present life. */
   readonly seats: ReadonlyMap<string, Seat>;
   readonly gateways: ReadonlyMap<string, Gateway>;
-  readonly deliveries: readonly Deliveries[];
-  /** What the present incarnation of `federation` has taken in: to be sent by all. */
-  readonly queued: Set<string>;
+  /** By sender: what it has sent. */
+  readonly deliveries: ReadonlyMap<string, Deliveries>;
+  /** By sender: what the present incarnation of `federation` has taken in since it knows this sender. */
+  readonly queued: ReadonlyMap<string, Set<string>>;
   /** One step, judged. */
   step(): Promise<boolean>;
   close(): void;
@@ -94,10 +98,13 @@ const GATEWAYS = ['gateway-1', 'gateway-2'];
 const SENDERS = ['views@sender-1', 'views@sender-2'] as const;
 
 /** Owners live beside the committer or on a thread of their own, as the seed has it. */
-function drawTree(random: Random): { readonly tree: SupervisionTree; readonly owners: readonly string[] } {
+function drawTree(random: Random): SupervisionTree {
   const owners = ['caches', 'federation', 'typing', 'account-data', 'receipts', 'rooms', 'ledger'];
   const elsewhere = owners.filter(() => random.integer(3) === 0);
-  const spec = (name: string, actors: readonly string[]) => ({ name, actors: actors.map((actor) => ({ name: actor })) });
+  const spec = (name: string, actors: readonly string[]) => ({
+    name,
+    actors: actors.map((actor) => ({ name: actor })),
+  });
   const stays = owners.filter((owner) => !elsewhere.includes(owner));
   const threads = [
     spec('store', ['committer', 'views@store', ...stays]),
@@ -110,7 +117,7 @@ function drawTree(random: Random): { readonly tree: SupervisionTree; readonly ow
     windowMs: 1_000,
     backoff: { initialMs: 50, factor: 2, maxMs: 500 },
   };
-  return { tree: { ...SUPERVISION_DEFAULTS, threads, threadRestarts }, owners };
+  return { ...SUPERVISION_DEFAULTS, threads, threadRestarts };
 }
 
 /** Everything that the parts of a server share while it is put together. */
@@ -124,8 +131,8 @@ interface Parts {
   readonly seats: Map<string, Seat>;
   readonly lives: Map<string, ThreadLife>;
   readonly gateways: Map<string, Gateway>;
-  readonly queued: Set<string>;
-  readonly deliveries: readonly Deliveries[];
+  readonly queued: Map<string, Set<string>>;
+  readonly deliveries: ReadonlyMap<string, Deliveries>;
   readonly mailboxMax: number;
   readonly kill: (thread: string) => void;
 }
@@ -167,7 +174,7 @@ function openCommit(parts: Parts, context: Pick<TroupeContext, 'clock'>): GroupC
   };
 }
 
-/** Notes what was queued without a key: each sender owes it. */
+/** Notes what was queued without a key: each sender that has subscribed by then owes it. */
 function watchFederation(parts: Parts): Definition {
   return {
     ...federationActor,
@@ -181,8 +188,16 @@ function watchFederation(parts: Parts): Definition {
           'federation.queue-edu'(input) {
             const { destination, edu } = input;
             const outcome = handlers['federation.queue-edu'](input);
-            if (edu.key === null) parts.queued.add(`${destination} ${JSON.stringify(edu.content)}`);
+            if (edu.key !== null) return outcome;
+            for (const owed of parts.queued.values())
+              owed.add(`${destination} ${JSON.stringify(edu.content)}`);
             return outcome;
+          },
+          'stream.subscribe'(input) {
+            const { subscriber } = input;
+            if (SENDERS.some((sender) => sender === subscriber) && !parts.queued.has(subscriber))
+              parts.queued.set(subscriber, new Set());
+            return handlers['stream.subscribe'](input);
           },
         },
       };
@@ -223,7 +238,7 @@ function definitionsOf(parts: Parts, tree: SupervisionTree): ReadonlyMap<string,
     receiptsActor,
     roomsActor,
     ledgerActor,
-    ...SENDERS.map((sender, index) => defineSender(sender, parts.deliveries[index] as Deliveries)),
+    ...SENDERS.map((sender) => defineSender(sender, parts.deliveries.get(sender) as Deliveries)),
   ];
   const known = new Map(single.map((definition) => [definition.name, definition]));
   for (const { name: thread, actors } of tree.threads)
@@ -246,7 +261,14 @@ function openLife(parts: Parts, life: ThreadLife, definitions: ReadonlyMap<strin
   parts.lives.set(life.name, life);
   const seat = life.name.startsWith('courier')
     ? null
-    : takeSeat({ thread: life.name, db, clock: life.clock, streams: STREAMS, verdict, ...mutation.seat?.(verdict) });
+    : takeSeat({
+        thread: life.name,
+        db,
+        clock: life.clock,
+        streams: STREAMS,
+        verdict,
+        ...mutation.seat?.(verdict),
+      });
   if (seat !== null) seats.set(life.name, seat);
   life.onDeath(() => {
     if (seats.get(life.name) === seat) seats.delete(life.name);
@@ -288,10 +310,12 @@ export function createSimulatedServer(
   const random = seededRandom(seed);
   const loop = createLoop(seededRandom(seed ^ 0x5bd1e995));
   const verdict = createVerdict(database.committed, USERS, (text) => loop.trace(text));
-  const { tree, owners } = drawTree(random);
+  const tree = drawTree(random);
   const contexts: LivingContexts = new Map();
   const flags: CrashFlags = new Map();
-  const deliveries = SENDERS.map((): Deliveries => ({ sent: new Set(), latest: new Map() }));
+  const deliveries = new Map(
+    SENDERS.map((sender): [string, Deliveries] => [sender, { sent: new Set(), latest: new Map() }]),
+  );
   const parts: Parts = {
     loop,
     random,
@@ -303,7 +327,7 @@ export function createSimulatedServer(
     seats: new Map(),
     lives: new Map(),
     gateways: new Map(),
-    queued: new Set(),
+    queued: new Map(),
     mailboxMax: [6, 16, 64, 1_000][random.integer(4)] ?? 64,
     kill: (thread) => platform.kill(thread),
   };
@@ -341,7 +365,6 @@ export function createSimulatedServer(
     wire,
     contexts,
     flags,
-    owners,
     threads: tree.threads.map(({ name }) => name).filter((name) => name !== 'main'),
     async step() {
       const isGoing = await loop.step();

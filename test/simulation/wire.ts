@@ -1,6 +1,6 @@
 import type { Environment, TroupeContext } from '../../actors/environment.ts';
 import type { AnyActorDefinition } from '../../actors/kit/actor.ts';
-import type { Handlers } from '../../actors/kit/actor.ts';
+import { type Handlers, Later } from '../../actors/kit/actor.ts';
 import type { Protocol } from '../../actors/kit/protocol.ts';
 import type { ActorRef, TellOutcome } from '../../actors/kit/ref.ts';
 import type { ActorMap } from '../../actors/protocols.ts';
@@ -59,7 +59,10 @@ function createJudge({ verdict }: WireOptions) {
     const text = JSON.stringify(row);
     const before = rows.get(position);
     if (before !== undefined && before !== text)
-      verdict.blame('2.3', `${stream} said two things at ${position} of epoch ${epoch}: ${before} and ${text}`);
+      verdict.blame(
+        '2.3',
+        `${stream} said two things at ${position} of epoch ${epoch}: ${before} and ${text}`,
+      );
     rows.set(position, text);
   };
   const notePoke = (position: number, facts: readonly Fact[]): void => {
@@ -92,7 +95,9 @@ function createJudge({ verdict }: WireOptions) {
         verdict.blame('rule 1', `${what}, committed up to ${verdict.committed.head(stream)}`);
       if (prev > position) verdict.blame('3.7', what);
       const { told } = conversation;
-      if (told !== null && prev !== told) verdict.blame('3.1', `${what} after ${told}`);
+      // A POSITION alone may begin the conversation anew at any time.
+      const isAnew = !('rows' in message) && prev === position;
+      if (told !== null && prev !== told && !isAnew) verdict.blame('3.1', `${what} after ${told}`);
       if ('rows' in message) {
         if (told === null) verdict.blame('3.1', `${what} before any POSITION`);
         judgeContent(message);
@@ -110,7 +115,9 @@ function crashing(name: string, handlers: Handlers<Protocol>, flags: CrashFlags)
       if (flag === undefined || handler === undefined) return handler;
       flags.delete(name);
       return async (input: unknown) => {
-        if (flag === 'after') await handler(input);
+        const output = flag === 'after' ? await handler(input) : undefined;
+        // Nobody is left to hear of it.
+        if (output instanceof Later) output.answer.catch(() => undefined);
         throw new Error(`crashed by the simulation, ${flag} ${String(message)}`);
       };
     },
@@ -137,9 +144,9 @@ export function createWire(options: WireOptions): Wire {
         const outcome = ref.tell(message, input);
         if (message !== 'stream.rows' && message !== 'stream.position') return outcome;
         const said = input as StreamPosition | StreamRows;
-        const with_ = conversation(ref.name, said.stream);
-        if (outcome === 'sent') judge.judge(with_, ref.name, said);
-        else with_.told = null;
+        const talk = conversation(ref.name, said.stream);
+        if (outcome === 'sent') judge.judge(talk, ref.name, said);
+        else talk.told = null;
         return outcome;
       },
     });

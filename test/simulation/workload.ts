@@ -51,7 +51,10 @@ function pick<Item>({ server }: Desk, items: readonly Item[]): Item {
 }
 
 /** As an HTTP client: asks some gateway, and again while nobody answers or storage is unavailable. */
-async function insist<Out>(desk: Desk, request: (gateway: Gateway) => Promise<Out | Refusal>): Promise<Out | Refusal> {
+async function insist<Out>(
+  desk: Desk,
+  request: (gateway: Gateway) => Promise<Out | Refusal>,
+): Promise<Out | Refusal> {
   const { server } = desk;
   for (let attempt = 0; attempt < TRIES_MAX; attempt += 1) {
     try {
@@ -73,7 +76,13 @@ async function insist<Out>(desk: Desk, request: (gateway: Gateway) => Promise<Ou
 }
 
 /** Answers the client when its gateway sees what it wrote, and looks whether it does. */
-async function see(desk: Desk, { seat }: Gateway, stream: string, position: number, epoch?: number): Promise<boolean> {
+async function see(
+  desk: Desk,
+  { seat }: Gateway,
+  stream: string,
+  position: number,
+  epoch?: number,
+): Promise<boolean> {
   const { verdict } = desk.server;
   const isAlive = (): boolean => desk.server.seats.get(seat.name) === seat;
   const timedOutBefore = seat.timedOut(stream);
@@ -82,6 +91,11 @@ async function see(desk: Desk, { seat }: Gateway, stream: string, position: numb
     verdict.blame('1.6', `${seat.name} answers ${stream} ${position} at ${seat.views.currentToken(stream)}`);
   if (isReached && stream === 'events') seat.judgeReleased(position);
   if (isReached) return true;
+  const isThere =
+    seat.views.currentToken(stream) >= position &&
+    (epoch ?? seat.views.epoch(stream)) === seat.views.epoch(stream);
+  if (isAlive() && isThere)
+    verdict.blame('1.6', `${seat.name} is at ${stream} ${position}, and nobody was released`);
   if (isAlive() && seat.timedOut(stream) === timedOutBefore)
     verdict.blame('1.6', `${seat.name} gave up waiting for ${stream} ${position} and did not count it`);
   desk.unseen += 1;
@@ -95,7 +109,10 @@ async function noteEvent(desk: Desk, gateway: Gateway, reply: Reply): Promise<Re
   if (before !== undefined && before !== reply.position)
     verdict.blame('1.4', `${reply.eventId} is at ${before} and at ${reply.position}`);
   if (verdict.committed.positionOf(reply.eventId) !== reply.position)
-    verdict.blame('rule 1', `${reply.eventId} was acknowledged at ${reply.position} and is not committed there`);
+    verdict.blame(
+      'rule 1',
+      `${reply.eventId} was acknowledged at ${reply.position} and is not committed there`,
+    );
   desk.promises.events.set(reply.eventId, reply.position);
   await see(desk, gateway, 'events', reply.position);
   return reply;
@@ -104,11 +121,21 @@ async function noteEvent(desk: Desk, gateway: Gateway, reply: Reply): Promise<Re
 async function sendMessage(desk: Desk, roomId: string, sender: string): Promise<string | undefined> {
   desk.serial += 1;
   const body = `message ${desk.serial}`;
-  const transaction = { deviceId: 'D', path: `/rooms/${roomId}/send/m.room.message`, txnId: `t${desk.serial}` };
+  const transaction = {
+    deviceId: 'D',
+    path: `/rooms/${roomId}/send/m.room.message`,
+    txnId: `t${desk.serial}`,
+  };
   const event = { type: 'm.room.message', content: { msgtype: 'm.text', body } };
   const reply = await insist(desk, async (gateway) => {
     const rooms = gateway.context.ref('rooms');
-    const sent = await rooms.ask('rooms.send-event', { roomId, sender, event, transaction, originServerTs: null });
+    const sent = await rooms.ask('rooms.send-event', {
+      roomId,
+      sender,
+      event,
+      transaction,
+      originServerTs: null,
+    });
     return noteEvent(desk, gateway, sent);
   });
   if (isRefusal(reply) || reply.kind !== 'sent') return undefined;
@@ -120,9 +147,25 @@ async function changeMembership(desk: Desk): Promise<void> {
   const roomId = pick(desk, desk.rooms);
   const everyone = [...USERS, ...USERS, ...REMOTE_USERS];
   const [sender, other] = [pick(desk, everyone), pick(desk, everyone)];
-  const action = pick(desk, ['join', 'join', 'join', 'leave', 'leave', 'invite', 'kick', 'ban', 'unban'] as const);
+  const action = pick(desk, [
+    'join',
+    'join',
+    'join',
+    'leave',
+    'leave',
+    'invite',
+    'kick',
+    'ban',
+    'unban',
+  ] as const);
   const target = action === 'join' || action === 'leave' ? sender : other;
-  const input = { roomId, sender: action === 'kick' || action === 'ban' ? (USERS[0] ?? '') : sender, target, action, content: {} };
+  const input = {
+    roomId,
+    sender: action === 'kick' || action === 'ban' ? (USERS[0] ?? '') : sender,
+    target,
+    action,
+    content: {},
+  };
   await insist(desk, async (gateway) => {
     const reply = await gateway.context.ref('rooms').ask('rooms.change-membership', input);
     await noteEvent(desk, gateway, reply);
@@ -149,7 +192,13 @@ async function sendState(desk: Desk): Promise<void> {
     ['m.room.topic', { topic: `topic ${desk.serial}` }],
     ['m.room.name', { name: desk.serial % 3 === 0 ? '' : `name ${desk.serial}` }],
   ] as const);
-  const input = { roomId, sender, event: { type, stateKey: '', content }, transaction: null, originServerTs: null };
+  const input = {
+    roomId,
+    sender,
+    event: { type, stateKey: '', content },
+    transaction: null,
+    originServerTs: null,
+  };
   await insist(desk, async (gateway) =>
     noteEvent(desk, gateway, await gateway.context.ref('rooms').ask('rooms.send-event', input)),
   );
@@ -219,7 +268,8 @@ async function writeLedger(desk: Desk): Promise<void> {
     const { position } = await ledger.ask('ledger.write', { count });
     if (position === null) return null;
     const last = position + count - 1;
-    if (desk.promises.ledger.includes(last)) desk.server.verdict.blame('1.4', `the ledger gave ${last} twice`);
+    if (desk.promises.ledger.includes(last))
+      desk.server.verdict.blame('1.4', `the ledger gave ${last} twice`);
     desk.promises.ledger.push(last);
     await see(desk, gateway, 'ledger', last);
     return null;
@@ -317,4 +367,3 @@ export function createWorkload(server: SimulatedServer): Workload {
     },
   };
 }
-

@@ -38,7 +38,8 @@ describe('bad days: requests', function () {
     await server?.dispose();
   });
 
-  const gauge = (name: string): number => server.program.supervisor.figures('gateway-1').gauges.get(name) ?? 0;
+  const gauge = (name: string): number =>
+    server.program.supervisor.figures('gateway-1').gauges.get(name) ?? 0;
 
   /** A raw connection: for what no HTTP client would send. */
   function dial(): Promise<Socket> {
@@ -212,9 +213,10 @@ describe('bad days: requests', function () {
     },
   ];
 
-  for (const { title, expected, send } of cases) {
+  for (const refused of cases) {
+    const { title, expected } = refused;
     it(`${title}: ${expected}`, async () => {
-      const answer = await send();
+      const answer = await refused.send();
       const { errcode, error } = (answer.body ?? {}) as { errcode?: string; error?: unknown };
       expect(`${answer.status} ${errcode}`, answer.text).to.equal(expected);
       expect(error).to.be.a('string').that.is.not.empty;
@@ -277,9 +279,13 @@ describe('bad days: requests', function () {
     await Promise.allSettled(
       Array.from({ length: count }, async (_, index) => {
         const control = new AbortController();
-        const sent = ann.http.put(sendPath(`gone-${index}`), { msgtype: 'm.text', body: `gone-${index}` }, {
-          signal: control.signal,
-        });
+        const sent = ann.http.put(
+          sendPath(`gone-${index}`),
+          { msgtype: 'm.text', body: `gone-${index}` },
+          {
+            signal: control.signal,
+          },
+        );
         // Some before the request is out, some while it is handled, some after the answer.
         for (let turn = 0; turn < index / 4; turn += 1) await new Promise((resolve) => setImmediate(resolve));
         control.abort();

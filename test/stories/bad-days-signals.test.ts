@@ -75,21 +75,22 @@ async function setStage(count: number, options: TroupeOptions): Promise<Stage> {
 /** Lets all write until `total` more sends are acknowledged and `end` was called, and the server's end has reached them all. */
 async function writeUntil(stage: Stage, total: number, end: () => Promise<unknown>): Promise<void> {
   let acknowledged = 0;
-  let ended: Promise<unknown> | null = null;
+  const ended: Promise<unknown>[] = [];
   const write = (writer: Writer): Promise<void> =>
     writer.write(addressOf(stage.server), {
       isOver: () => false,
       acknowledged() {
         acknowledged += 1;
-        if (acknowledged === total) ended = end();
+        if (acknowledged === total) ended.push(end());
       },
     });
   await Promise.all(stage.writers.map(write));
-  await ended;
+  await Promise.all(ended);
 }
 
-/** Sends again what was not acknowledged, once. */
-async function sendOpen(stage: Stage): Promise<void> {
+/** Sends again, once, what was acknowledged last and what was not. */
+async function sendAgain(stage: Stage): Promise<void> {
+  await Promise.all(stage.writers.map((writer) => writer.repeatLast(addressOf(stage.server))));
   const again = (writer: Writer): Promise<void> =>
     writer.write(addressOf(stage.server), { isOver: () => true });
   await Promise.all(stage.writers.map(again));
@@ -114,8 +115,11 @@ describe('bad days: signals', function () {
         const failures = stage.writers.flatMap((writer) => writer.failures);
         expect(failures.filter((failure) => !isRetryable(failure))).to.deep.equal([]);
         await stage.restart();
-        expectNothingLostOrDoubled(stage.writers, await stage.asOwner((owner) => owner.readAll(stage.roomId)));
-        await sendOpen(stage);
+        expectNothingLostOrDoubled(
+          stage.writers,
+          await stage.asOwner((owner) => owner.readAll(stage.roomId)),
+        );
+        await sendAgain(stage);
         const texts = await stage.asOwner((owner) => owner.readAll(stage.roomId));
         expectNothingLostOrDoubled(stage.writers, texts);
         expect(texts.length).to.equal(
@@ -174,8 +178,10 @@ describe('bad days: signals', function () {
             expect(status, `seed ${seed}, round ${round}: ${last.txnId}`).to.equal(200);
           }
         });
-        await sendOpen(stage);
-        const grown = stage.writers.some(({ acknowledged }, index) => acknowledged.length > (before[index] ?? 0));
+        await sendAgain(stage);
+        const grown = stage.writers.some(
+          ({ acknowledged }, index) => acknowledged.length > (before[index] ?? 0),
+        );
         expect(grown, `seed ${seed}, round ${round} wrote nothing`).to.equal(true);
       }
       const texts = await stage.asOwner((owner) => owner.readAll(stage.roomId));

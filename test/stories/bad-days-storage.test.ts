@@ -144,7 +144,8 @@ async function expectNoCrash(server: TroupeProcess): Promise<void> {
   const inspector = clientOfUrl(server.inspectorUrl);
   const { body } = await inspector.get('/_troupe/inspector/v1/actors');
   inspector.close();
-  const actors = (body as unknown as { actors: { name: string; failed: number; lastError: string }[] }).actors;
+  const actors = (body as unknown as { actors: { name: string; failed: number; lastError: string }[] })
+    .actors;
   expect(actors.filter(({ failed }) => failed > 0)).to.deep.equal([]);
 }
 
@@ -153,7 +154,7 @@ describe('bad days: storage', function () {
 
   it('a full disk: writes are refused, reads and sync go on; with space again it writes again', async function () {
     const folder = mountDisk();
-    if (folder === null) return this.skip();
+    if (folder === null) this.skip();
     const server = await startTroupe({ folder, environment: { TROUPE_LOG_LEVEL: 'silent' } });
     const http = clientOfUrl(server.url);
     try {
@@ -188,7 +189,7 @@ describe('bad days: storage', function () {
         limitFiles(server.pid, Math.max(...sizes));
       } catch (error) {
         process.stderr.write(`note: no bound for the sizes of files: ${(error as Error).message}\n`);
-        return this.skip();
+        this.skip();
       }
       const refused = await scene.sendUntilRefused();
       await expectReadsGoOn(scene);
@@ -203,7 +204,7 @@ describe('bad days: storage', function () {
 
   it('a read-only disk: it starts, refuses writes and serves reads; writable again, it writes after a restart', async function () {
     const folder = mountDisk();
-    if (folder === null) return this.skip();
+    if (folder === null) this.skip();
     const environment = { TROUPE_LOG_LEVEL: 'silent' };
     let server = await startTroupe({ folder, environment });
     let http = clientOfUrl(server.url);

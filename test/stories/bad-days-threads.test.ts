@@ -2,7 +2,15 @@ import { expect } from 'chai';
 import type { ThreadStatus } from '../../actors/kit/status.ts';
 import { createHttpClient } from '../support/http-client.ts';
 import { type InProcessProgram, startInProcess } from '../support/in-process-program.ts';
-import { clientOfUrl, eventually, pause, type Person, personOf, register } from '../support/person.ts';
+import {
+  clientOfUrl,
+  eventually,
+  pause,
+  type Person,
+  personOf,
+  register,
+  textOf,
+} from '../support/person.ts';
 import { startTroupe } from '../support/troupe-process.ts';
 import { createWriter, expectNothingLostOrDoubled, isRetryable, type Writer } from '../support/writers.ts';
 
@@ -65,15 +73,16 @@ function follow(person: Person, roomId: string, address: Address) {
   const self = person.over(http);
   const texts: string[] = [];
   const problems: string[] = [];
-  let isOver = false;
+  const over = new AbortController();
   const run = async (): Promise<void> => {
     let since: string | undefined;
-    while (!isOver) {
+    while (!over.signal.aborted) {
       try {
         const answer = await self.sync(since, 1_000);
         since = answer.next_batch;
         const events = answer.rooms?.join?.[roomId]?.timeline?.events ?? [];
-        for (const { type, content } of events) if (type === 'm.room.message') texts.push(String(content['body']));
+        for (const { type, content } of events)
+          if (type === 'm.room.message') texts.push(textOf(content, 'body'));
       } catch (error) {
         problems.push(String(error));
         await pause(RETRY_AFTER_MS);
@@ -85,7 +94,7 @@ function follow(person: Person, roomId: string, address: Address) {
     texts,
     problems,
     async end() {
-      isOver = true;
+      over.abort();
       await running;
       http.close();
     },
@@ -128,7 +137,9 @@ describe('bad days: threads', function () {
         for (let round = 1; round <= 3; round += 1) {
           const before = writing.acknowledged();
           await eventually('some sends', () => writing.acknowledged() >= before + 50);
-          const incarnations = new Map(supervisor.status().actors.map(({ name, incarnation }) => [name, incarnation]));
+          const incarnations = new Map(
+            supervisor.status().actors.map(({ name, incarnation }) => [name, incarnation]),
+          );
           const killedMs = performance.now();
           supervisor.restartThread(thread, 'killed by the test');
           await eventually(`${thread} and its actors`, () => {

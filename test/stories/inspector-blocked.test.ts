@@ -84,7 +84,12 @@ describe('the inspector while every other thread is blocked', function () {
         return list.every(({ depth }) => depth === 0) && list;
       });
       for (const { name, state, restarts, failed } of after)
-        expect({ name, state, restarts, failed }).to.deep.equal({ name, state: 'running', restarts: 0, failed: 0 });
+        expect({ name, state, restarts, failed }).to.deep.equal({
+          name,
+          state: 'running',
+          restarts: 0,
+          failed: 0,
+        });
     } finally {
       http.close();
       inspector.close();

@@ -15,7 +15,9 @@ export interface SeenEvent {
 interface SyncedRoom {
   readonly timeline?: { readonly events: readonly SeenEvent[]; readonly limited?: boolean };
   readonly state?: { readonly events: readonly SeenEvent[] };
-  readonly ephemeral?: { readonly events: readonly { readonly type: string; readonly content: JsonObject }[] };
+  readonly ephemeral?: {
+    readonly events: readonly { readonly type: string; readonly content: JsonObject }[];
+  };
 }
 
 /** What stands in an answer of `/sync`. */
@@ -49,7 +51,14 @@ export interface Person {
   readAll(roomId: string): Promise<string[]>;
 }
 
-/** The field of an answer that must be 200. */
+/** A field that holds a text. */
+export function textOf(body: JsonObject, field: string): string {
+  const value = body[field];
+  if (typeof value !== 'string') throw new Error(`${field} is no text: ${JSON.stringify(body)}`);
+  return value;
+}
+
+/** The body of an answer that must be 200. */
 export function okBody(answer: HttpAnswer, what: string): JsonObject {
   if (answer.status !== 200) throw new Error(`${what} gave ${answer.status} ${answer.text}`);
   return answer.body as JsonObject;
@@ -65,7 +74,7 @@ async function readPages(http: HttpClient, roomId: string): Promise<string[]> {
       '/messages',
     );
     for (const event of page['chunk'] as unknown as readonly SeenEvent[])
-      if (event.type === 'm.room.message') texts.push(String(event.content['body']));
+      if (event.type === 'm.room.message') texts.push(textOf(event.content, 'body'));
     from = page['end'] as string | undefined;
   } while (from !== undefined);
   return texts;
@@ -86,14 +95,14 @@ export function personOf(http: HttpClient, userId: string, token: string): Perso
     http: own,
     over: (other) => personOf(other, userId, token),
     async createRoom(body = {}) {
-      return String((await post('/_matrix/client/v3/createRoom', body))['room_id']);
+      return textOf(await post('/_matrix/client/v3/createRoom', body), 'room_id');
     },
     invite: async (roomId, invited) => void (await post(room(roomId, 'invite'), { user_id: invited })),
     join: async (roomId) => void (await post(room(roomId, 'join'))),
     leave: async (roomId) => void (await post(room(roomId, 'leave'))),
     trySend,
     async send(roomId, txnId, text) {
-      return String(okBody(await trySend(roomId, txnId, text), `send ${txnId}`)['event_id']);
+      return textOf(okBody(await trySend(roomId, txnId, text), `send ${txnId}`), 'event_id');
     },
     async type(roomId, isTyping, timeoutMs = 60_000) {
       const body = isTyping ? { typing: true, timeout: timeoutMs } : { typing: false };
@@ -102,7 +111,11 @@ export function personOf(http: HttpClient, userId: string, token: string): Perso
     receipt: async (roomId, eventId) => void (await post(room(roomId, pathOf`receipt/m.read/${eventId}`))),
     async sync(since, timeoutMs = 0, signal) {
       // Otherwise a sync would wake itself by bringing its user online.
-      const query = { timeout: timeoutMs, set_presence: 'offline', ...(since === undefined ? {} : { since }) };
+      const query = {
+        timeout: timeoutMs,
+        set_presence: 'offline',
+        ...(since === undefined ? {} : { since }),
+      };
       const options = signal === undefined ? { query } : { query, signal };
       return okBody(await own.get('/_matrix/client/v3/sync', options), 'sync') as unknown as Synced;
     },
@@ -120,7 +133,7 @@ export async function register(http: HttpClient, username: string): Promise<Pers
     ),
     `register ${username}`,
   );
-  return personOf(http, String(body['user_id']), String(body['access_token']));
+  return personOf(http, textOf(body, 'user_id'), textOf(body, 'access_token'));
 }
 
 /** A client of a server that prints its address as a URL. */

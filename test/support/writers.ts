@@ -26,11 +26,16 @@ export interface Writer {
   /** What was sent and not acknowledged; null when there is none. */
   readonly open: string | null;
   /**
-   * Sends until `isOver` says so, or, without `tries`, until the first failure.
-   *
-   * @param tries retries a failed send with its transaction id until it is acknowledged
+   * Sends until `isOver` says so, or, without `beforeRetry`, until the first failure. What was open before comes first.
    */
-  write(address: { readonly host: string; readonly port: number }, options: WriteOptions): Promise<void>;
+  write(address: Address, options: WriteOptions): Promise<void>;
+  /** Sends the last acknowledged message again: nothing new may come of it. */
+  repeatLast(address: Address): Promise<void>;
+}
+
+interface Address {
+  readonly host: string;
+  readonly port: number;
 }
 
 export interface WriteOptions {
@@ -68,6 +73,14 @@ export function createWriter(name: string, person: Person, roomId: string): Writ
     failures,
     get open() {
       return open;
+    },
+    async repeatLast(address) {
+      const last = acknowledged.at(-1);
+      if (last === undefined) return;
+      const http = createHttpClient(address);
+      const eventId = await personOf(http, person.userId, person.token).send(roomId, last.txnId, last.txnId);
+      http.close();
+      expect(eventId, last.txnId).to.equal(last.eventId);
     },
     async write(address, options) {
       const http = createHttpClient(address);

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { readPage } from '../../../db/kit/page.ts';
+import { readLatestPage, readPage } from '../../../db/kit/page.ts';
 
 /** A log that holds `rows[i]` rows at position `i + 1`. */
 function logOf(...rows: readonly number[]) {
@@ -36,5 +36,16 @@ describe('pages of a log', () => {
   it('an empty page is complete up to where it was asked for', async () => {
     expect(await pages(logOf(), 7, 100)).to.deep.equal(['0 to 7']);
     expect(await pages(logOf(0, 1, 0), 3, 100)).to.deep.equal(['1 to 3']);
+  });
+
+  it('3.3 where a newer row replaces the older one, a page reaches beyond its end to what was replaced since', async () => {
+    // The row of 3 was replaced: it stands at 5 now.
+    const replaced = logOf(1, 1, 0, 0, 1);
+    expect(await readLatestPage(replaced, 0, 3, 100)).to.deep.equal({
+      rows: [1, 2, 5].map((position) => ({ position, row: 0 })),
+      to: 5,
+    });
+    expect((await readLatestPage(replaced, 0, 3, 2)).to).to.equal(2);
+    expect(await readLatestPage(logOf(), 2, 7, 100)).to.deep.equal({ rows: [], to: 7 });
   });
 });

@@ -110,5 +110,21 @@ describe('views of a thread', () => {
       await harness.clock.settle();
       expect(isReached).to.equal(true);
     });
+
+    it('1.6 a reply that is answered with the beginning of a new epoch is seen as soon as the epoch is', async () => {
+      const isReached: (boolean | null)[] = [null, null];
+      const wait = (at: number, epoch: number): void =>
+        void harness.views.reached('moods', 0, epoch).then((reached) => (isReached[at] = reached));
+      wait(0, 5);
+      harness.moodPosition(5, 0);
+      await harness.clock.settle();
+      expect(isReached[0]).to.equal(true);
+      harness.moodRows(5, 0, [row(1, '!a')]);
+      wait(1, 6);
+      harness.answer = () => Promise.resolve({ epoch: 6, rows: [], to: 0 });
+      harness.moodPosition(6, 0);
+      await harness.clock.settle();
+      expect(isReached[1]).to.equal(true);
+    });
   });
 });

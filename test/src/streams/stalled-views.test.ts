@@ -80,5 +80,22 @@ describe('views of a thread', () => {
       await harness.clock.settle();
       expect([harness.state('moods'), harness.asked.length]).to.deep.equal(['stalled', 1]);
     });
+
+    it('3.3 a load that fails moves nothing, not by what it is answered later either', async () => {
+      open({ streams: (log) => [log.stream, { ...log.stream, name: 'more', letter: 'm' }] });
+      const late = Promise.withResolvers<{ readonly forward: number }>();
+      const answers = [late.promise, Promise.reject(new Error('no disk'))];
+      Object.assign(harness.log.db, { get: () => answers.shift() ?? Promise.resolve({ forward: 0 }) });
+      const failed = await harness.views.load().then(
+        () => null,
+        (error: unknown) => String(error),
+      );
+      expect(failed).to.equal('Error: no disk');
+      await harness.views.load();
+      harness.position(0);
+      late.resolve({ forward: 3 });
+      await harness.clock.settle();
+      expect([harness.token(), harness.state()]).to.deep.equal([0, 'live']);
+    });
   });
 });

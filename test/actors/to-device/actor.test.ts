@@ -1,0 +1,149 @@
+import { expect } from 'chai';
+import { MESSAGES_PER_REQUEST_MAX } from '../../../actors/to-device/actor.ts';
+import { readWaitingMessages } from '../../../db/to-device/reader.ts';
+import { TRANSACTION_KEPT_MS } from '../../../db/to-device/writer.ts';
+import type { JsonObject } from '../../../src/kit/json.ts';
+import { isRefusal } from '../../../src/matrix/refusal.ts';
+import { toDeviceStream } from '../../../src/streams/to-device-stream.ts';
+import { TRANSPORTS } from '../../support/actor-host.ts';
+import { createOwnerWorld, type OwnerWorld } from '../../support/owner-world.ts';
+
+const ALICE = '@alice:example.com';
+const BOB = '@bob:example.com';
+
+type Messages = Readonly<Record<string, Readonly<Record<string, JsonObject>>>>;
+
+for (const transport of TRANSPORTS)
+  describe(`the to-device actor, ${transport}`, () => {
+    let world: OwnerWorld;
+    let transactions = 0;
+    beforeEach(async () => {
+      transactions = 0;
+      world = await createOwnerWorld({ owners: ['to-device'], transport });
+      await world.addDevices(ALICE, 'A1');
+      await world.addDevices(BOB, 'B1', 'B2', 'B3');
+    });
+    afterEach(() => world.stop());
+
+    const actor = () => world.host.ref('to-device');
+    const send = (messages: Messages, txnId = `t${(transactions += 1)}`, senderDevice = 'A1') =>
+      actor().ask('to-device.send-messages', { sender: ALICE, senderDevice, txnId, type: 'm.x', messages });
+    const waiting = async (userId: string, deviceId: string, from = 0) => {
+      const messages = await readWaitingMessages(world.database.db, { userId, deviceId }, from, 1e9, 1e6);
+      return messages.map(({ content }) => JSON.parse(content) as unknown);
+    };
+    const remove = (deviceId: string, position: number) =>
+      actor().ask('to-device.delete-received', { userId: BOB, deviceId, position });
+
+    it('a wildcard reaches every device; unknown devices and users are skipped', async () => {
+      const stored = await send({
+        [BOB]: { '*': { n: 1 }, GONE: { n: 2 }, B2: { n: 3 } },
+        '@nobody:example.com': { '*': { n: 4 }, X: { n: 5 } },
+        '@far:other.example': { X: { n: 6 } },
+      });
+      expect(stored).to.deep.equal({ kind: 'stored', position: 4 });
+      expect(await waiting(BOB, 'B1')).to.deep.equal([{ n: 1 }]);
+      expect(await waiting(BOB, 'B2')).to.deep.equal([{ n: 1 }, { n: 3 }]);
+      expect(await waiting(BOB, 'GONE')).to.deep.equal([]);
+      await world.host.idle();
+      expect(world.rows(toDeviceStream).map(({ position, row }) => [position, row.deviceId])).to.deep.equal([
+        [1, 'B1'],
+        [2, 'B2'],
+        [3, 'B3'],
+        [4, 'B2'],
+      ]);
+    });
+
+    it('what reaches nobody is stored as nothing', async () => {
+      expect(await send({ [BOB]: { GONE: {} } })).to.deep.equal({ kind: 'stored', position: 0 });
+      expect(world.commits).to.equal(0);
+    });
+
+    it('a transaction counts once, also after a restart and from two connections at once', async () => {
+      await Promise.all([
+        send({ [BOB]: { B1: { n: 1 } } }, 'same'),
+        send({ [BOB]: { B1: { n: 1 } } }, 'same'),
+      ]);
+      await world.restartServer();
+      const again = await send({ [BOB]: { B1: { n: 1 } } }, 'same');
+      expect(isRefusal(again)).to.equal(false);
+      expect(await waiting(BOB, 'B1')).to.deep.equal([{ n: 1 }]);
+      await send({ [BOB]: { B1: { n: 2 } } }, 'same', 'A2');
+      expect(await waiting(BOB, 'B1'), 'of another device it is another').to.have.length(2);
+    });
+
+    it('a device gets messages in the order in which they were sent', async () => {
+      const numbers = Array.from({ length: 200 }, (_, index) => index);
+      await Promise.all(numbers.map((n) => send({ [BOB]: { B1: { n }, B2: { n } } })));
+      expect(await waiting(BOB, 'B1')).to.deep.equal(numbers.map((n) => ({ n })));
+      expect(await waiting(BOB, 'B2')).to.deep.equal(numbers.map((n) => ({ n })));
+      await world.host.idle();
+      const positions = world.rows(toDeviceStream).map(({ position }) => position);
+      expect(positions).to.deep.equal(Array.from({ length: 400 }, (_, index) => index + 1));
+    });
+
+    it('deletes exactly what a device has received', async () => {
+      for (const n of [1, 2, 3])
+        // oxlint-disable-next-line no-await-in-loop
+        await send({ [BOB]: { B1: { n }, B2: { n } } });
+      expect(await remove('B1', 3)).to.deep.equal({ kind: 'deleted', count: 2 });
+      expect(await remove('B1', 3)).to.deep.equal({ kind: 'deleted', count: 0 });
+      expect(await waiting(BOB, 'B1')).to.deep.equal([{ n: 3 }]);
+      expect(await waiting(BOB, 'B2')).to.have.length(3);
+      const gone = await actor().ask('to-device.delete-device', { userId: BOB, deviceId: 'B2' });
+      expect(gone).to.deep.equal({ kind: 'deleted', count: 3 });
+      expect(await waiting(BOB, 'B2')).to.deep.equal([]);
+      expect(await waiting(BOB, 'B1')).to.have.length(1);
+    });
+
+    it('4.4 the position never falls, though every message was received before the restart (#16682)', async () => {
+      await send({ [BOB]: { '*': {} } });
+      await Promise.all(['B1', 'B2', 'B3'].map((deviceId) => remove(deviceId, 3)));
+      await world.restartServer();
+      expect(await send({ [BOB]: { GONE: {} } })).to.deep.equal({ kind: 'stored', position: 3 });
+      expect(await send({ [BOB]: { B1: {} } })).to.deep.equal({ kind: 'stored', position: 4 });
+      expect(await waiting(BOB, 'B1', 3)).to.have.length(1);
+    });
+
+    it('refuses while storage cannot be written, and the transaction may be sent again', async () => {
+      world.fault = 'disk-full';
+      const refused = await Promise.all([send({ [BOB]: { B1: { n: 1 } } }, 'retried'), remove('B1', 9)]);
+      expect(refused.map((answer) => isRefusal(answer) && answer.status)).to.deep.equal([503, 503]);
+      world.fault = null;
+      expect(await send({ [BOB]: { B1: { n: 1 } } }, 'retried')).to.deep.equal({
+        kind: 'stored',
+        position: 1,
+      });
+    });
+
+    it('takes what reaches as many devices as it may, and refuses more whole', async () => {
+      const devices = Array.from({ length: MESSAGES_PER_REQUEST_MAX - 3 }, (_, index) => `M${index}`);
+      await world.addDevices('@many:example.com', ...devices);
+      const most = { '@many:example.com': { '*': {} }, [BOB]: { '*': {} } };
+      expect(await send(most)).to.deep.equal({ kind: 'stored', position: MESSAGES_PER_REQUEST_MAX });
+      const refused = await send({ ...most, [ALICE]: { A1: {} } });
+      expect(refused).to.deep.include({ kind: 'refused', errcode: 'M_TOO_LARGE', status: 413 });
+      expect(await waiting(BOB, 'B1')).to.have.length(1);
+    }).timeout(10_000);
+  });
+
+describe('the to-device actor', () => {
+  it('forgets a transaction after its time', async () => {
+    const world = await createOwnerWorld({ owners: ['to-device'] });
+    await world.addDevices(BOB, 'B1');
+    const send = () =>
+      world.host.ref('to-device').ask('to-device.send-messages', {
+        sender: ALICE,
+        senderDevice: 'A1',
+        txnId: 't',
+        type: 'm.x',
+        messages: { [BOB]: { B1: {} } },
+      });
+    await send();
+    await world.clock.advance(TRANSACTION_KEPT_MS);
+    expect(await send()).to.deep.equal({ kind: 'stored', position: 1 });
+    await world.clock.advance(1);
+    expect(await send()).to.deep.equal({ kind: 'stored', position: 2 });
+    await world.stop();
+  });
+});
