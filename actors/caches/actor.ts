@@ -10,7 +10,7 @@ export const CACHES_MAILBOX_MAX = 10_000;
 
 /**
  * A life that ended may have held pokes that it never told. One position without a poke makes the next life's POSITION a gap for
- * every subscriber, and a gap of this stream clears their caches (streams.md 7.7).
+ * every subscriber, and a gap of this stream clears their caches (STREAMS.md 7.7).
  */
 async function leaveGap(owner: DurableStreamOwner<CachesRow>): Promise<void> {
   const outcome = await owner.write({ count: 1, steps: [], rows: () => [] });

@@ -2,6 +2,7 @@ import { createApp } from '../../src/http/kit/app.ts';
 import type { Endpoint } from '../../src/http/kit/endpoint.ts';
 import { startHttpServer } from '../../src/http/kit/http-server.ts';
 import { loadEndpoints } from '../../src/http/kit/load-endpoints.ts';
+import { warmUpSchemaChecks } from '../../src/http/kit/schema-check.ts';
 import type { ActorRefs, Services } from '../../src/http/kit/services.ts';
 import { cached } from '../cached.ts';
 import { type Environment, type TroupeContext, defineActor } from '../environment.ts';
@@ -11,6 +12,8 @@ import type { HttpProtocol } from './protocol.ts';
 
 /** Only its own address is asked for: a short mailbox is enough. */
 const MAILBOX_LIMIT = 100;
+/** The first requests, which ask whether the server is there, come before what is loaded for later ones. */
+const WARM_UP_DELAY_MS = 200;
 
 /** What the kit itself asks, whatever endpoints there are: it tells `accounts` which devices are used. */
 const KIT_NEEDS: readonly (keyof Services)[] = ['accounts'];
@@ -59,6 +62,7 @@ export function httpActor(
       const server = await startHttpServer({ app, address: listen, reusePort: gateways > 1, clock, metrics });
       if (context.ended.aborted) server.kill();
       context.ended.addEventListener('abort', () => server.kill(), { once: true });
+      clock.after(WARM_UP_DELAY_MS, warmUpSchemaChecks);
       log.info('listening', { ...server.address, endpoints: endpoints.length });
       return {
         handlers: { 'http.read-addresses': () => server.address },

@@ -51,7 +51,7 @@ export const readAliasesOfRoom = defineQuery<{ readonly roomId: string }, AliasR
      ORDER BY a.alias`,
 });
 
-/** The room, or undefined when this server has never heard of it. Its version needs no message to the owner (streams.md 8.8). */
+/** The room, or undefined when this server has never heard of it. Its version needs no message to the owner (STREAMS.md 8.8). */
 export async function findRoom(db: ReadDb, roomId: string): Promise<RoomRecord | undefined> {
   const row = await db.find(findRoomById, { roomId });
   return row === undefined ? undefined : { ...row, isPublic: row.isPublic === 1 };

@@ -17,7 +17,7 @@ import { createWaiters } from './waiters.ts';
 export type ApplyStep = 'invalidate' | 'advance' | 'wake' | 'release';
 
 /**
- * The order that everything rests on, in one synchronous function (streams.md, "The contract", 2). A parameter only so that
+ * The order that everything rests on, in one synchronous function (STREAMS.md, 2). A parameter only so that
  * mutation tests can show that any other order is wrong.
  */
 export const APPLY_ORDER: readonly ApplyStep[] = ['invalidate', 'advance', 'wake', 'release'];

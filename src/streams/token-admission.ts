@@ -8,7 +8,7 @@ import type { StreamViews } from './view.ts';
 /**
  * What a client's token means on this thread. Another thread may have given it out and be ahead of this one: then this waits until
  * the local view has caught up (bounded as in {@link StreamViews.reached}), so that the client is never told again what it has. What
- * was never allocated is not waited for but clamped (streams.md 4.8).
+ * was never allocated is not waited for but clamped (STREAMS.md 4.8).
  *
  * @param token as the client sent it
  * @returns a token that is nowhere ahead of the local view, each position in the current epoch of its stream

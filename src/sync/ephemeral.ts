@@ -12,7 +12,7 @@ export interface TypingNews {
   readonly textOf: ReadonlyMap<string, string>;
   /**
    * The client may still believe what the owner said in a former life, or said long ago. Rooms without news are told that nobody types, with whatever ends the
-   * poll; that alone does not end it (streams.md 2.4).
+   * poll; that alone does not end it (STREAMS.md 2.4).
    */
   readonly isStale: boolean;
 }

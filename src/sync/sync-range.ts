@@ -19,7 +19,7 @@ export interface SyncRange {
 
 /**
  * The range of an answer. A position that is ahead of the view (a client of a restored database, say) counts as the view's
- * (streams.md 4.8); one of another epoch counts as the beginning (streams.md 2.4).
+ * (STREAMS.md 4.8); one of another epoch counts as the beginning (STREAMS.md 2.4).
  *
  * @param since what the client holds; null for a first sync
  * @param upTo the view's vector at the start of this answer

@@ -130,8 +130,8 @@ describe('streams, end to end: two gateways', function () {
   it('2.4 after a restart of typing old tokens work: 50 idle polls wait for their timeout, nobody stays typing', async () => {
     const user = await register(http, 'typist');
     const self = await at('gateway-2', user);
-    const roomId = await user.createRoom();
-    await user.type(roomId, true);
+    const roomId = await self.createRoom();
+    await self.type(roomId, true);
     const seen = await self.sync();
     expect(seen.rooms?.join?.[roomId]?.ephemeral?.events[0]?.content).to.deep.equal({
       user_ids: [user.userId],
@@ -151,7 +151,7 @@ describe('streams, end to end: two gateways', function () {
 
     const idle = async (since: string): Promise<readonly Synced[]> => {
       const [timedOut, woken] = [counter('notifier.timed-out'), counter('notifier.woken')];
-      const answers = await Promise.all(Array.from({ length: 50 }, () => user.sync(since, 200)));
+      const answers = await Promise.all(Array.from({ length: 50 }, () => user.sync(since, 1_000)));
       expect(counter('notifier.timed-out') - timedOut, 'polls that waited to their end').to.equal(50);
       expect(counter('notifier.woken') - woken, 'polls that returned at once').to.equal(0);
       return answers;

@@ -1,7 +1,20 @@
+import { createRequire } from 'node:module';
 import type { TSchema } from 'typebox';
-import { Compile } from 'typebox/compile';
+import type { Compile, Validator } from 'typebox/compile';
 import { type Refusal, refuse } from '../../matrix/refusal.ts';
 import type { QueryValues } from './percent-decoding.ts';
+
+const require = createRequire(import.meta.url);
+
+/** Loaded with the first check, not with the program: the compiler is 300 modules, and a gateway is to listen before it has read them. */
+function loadCompiler(): typeof Compile {
+  return (require('typebox/compile') as { readonly Compile: typeof Compile }).Compile;
+}
+
+/** Loads the schema compiler now, so that the first request does not wait for it. */
+export function warmUpSchemaChecks(): void {
+  loadCompiler();
+}
 
 /** Where the checked value came from: it decides the error code and the wording. */
 export type CheckedPart = 'params' | 'query' | 'body';
@@ -63,8 +76,8 @@ function refusalOf(errors: readonly SchemaError[], part: CheckedPart): Refusal {
  * elsewhere. Client-Server API v1.19, "Other error codes".
  */
 export function createSchemaCheck(schema: TSchema, part: CheckedPart): SchemaCheck {
-  let compiled: ReturnType<typeof Compile> | null = null;
-  const validator = (): ReturnType<typeof Compile> => (compiled ??= Compile(schema));
+  let compiled: Validator | null = null;
+  const validator = (): Validator => (compiled ??= loadCompiler()(schema));
   return {
     accepts: (value) => validator().Check(value),
     find(value) {

@@ -105,8 +105,11 @@ for (const transport of TRANSPORTS)
   });
 
 describe('the account-data actor', () => {
+  let world: OwnerWorld;
+  afterEach(() => world.stop());
+
   it('bounds the filters of a user, and still knows those it has', async () => {
-    const world = await createOwnerWorld({ owners: ['account-data'] });
+    world = await createOwnerWorld({ owners: ['account-data'] });
     const texts = Array.from({ length: FILTERS_MAX - 1 }, (_, index) => `{"n":${index}}`);
     const steps = texts.flatMap((text) => storeFilter({ userId: ALICE, hash: text, filter: text }));
     await world.database.write.write({ owner: 'account-data', steps });
@@ -116,6 +119,5 @@ describe('the account-data actor', () => {
     expect(last).to.deep.equal({ kind: 'stored', filterId: String(FILTERS_MAX) });
     expect(await filter('more')).to.deep.include({ kind: 'refused', errcode: 'M_FORBIDDEN' });
     expect(await filter('last')).to.deep.equal(last);
-    await world.stop();
   });
 });

@@ -91,8 +91,11 @@ for (const transport of TRANSPORTS)
   });
 
 describe('the device-lists actor', () => {
+  let world: OwnerWorld;
+  afterEach(() => world.stop());
+
   it('writes many changes in pieces, none of them lost', async () => {
-    const world = await createOwnerWorld({ owners: ['device-lists'] });
+    world = await createOwnerWorld({ owners: ['device-lists'] });
     const hosts = Array.from({ length: 99 }, (_, index) => `@u:h${index}.example`);
     await world.addRoom('!a:example.com', ALICE, ...hosts);
     const deviceIds = Array.from({ length: 150 }, (_, index) => `D${index}`);
@@ -105,6 +108,5 @@ describe('the device-lists actor', () => {
     await world.host.idle();
     const rows = world.rows(deviceListsStream);
     expect(rows.map(({ row }) => row.deviceId)).to.deep.equal(deviceIds);
-    await world.stop();
   });
 });

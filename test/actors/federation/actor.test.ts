@@ -119,15 +119,18 @@ for (const transport of TRANSPORTS)
   });
 
 describe('the federation actor', () => {
+  let world: OwnerWorld;
+  afterEach(() => world.stop());
+
   it('a server that joined or left counts from the invalidation on', async () => {
-    const world = await createOwnerWorld({ owners: ['federation'] });
+    world = await createOwnerWorld({ owners: ['federation'] });
     await world.addRoom(ROOM, ALICE, FAR);
     const queue = async (eventId: string): Promise<readonly string[]> => {
       const before = world.rows(federationStream).length;
       world.host.ref('federation').tell('federation.queue-event', { roomId: ROOM, eventId, position: 1 });
       await world.host.idle();
       return world
-        .rows<FederationRow>('federation')
+        .rows(federationStream)
         .map(({ row }) => row.destination)
         .slice(before);
     };
@@ -136,6 +139,5 @@ describe('the federation actor', () => {
     await world.setMember(ROOM, '@new:new.example', 'join');
     world.caches.applyFacts([{ fact: 'membership', roomId: ROOM, userId: FAR }]);
     expect(await queue('$2')).to.deep.equal(['new.example']);
-    await world.stop();
   });
 });

@@ -128,8 +128,11 @@ for (const transport of TRANSPORTS)
   });
 
 describe('the to-device actor', () => {
+  let world: OwnerWorld;
+  afterEach(() => world.stop());
+
   it('forgets a transaction after its time', async () => {
-    const world = await createOwnerWorld({ owners: ['to-device'] });
+    world = await createOwnerWorld({ owners: ['to-device'] });
     await world.addDevices(BOB, 'B1');
     const send = () =>
       world.host.ref('to-device').ask('to-device.send-messages', {
@@ -144,6 +147,5 @@ describe('the to-device actor', () => {
     expect(await send()).to.deep.equal({ kind: 'stored', position: 1 });
     await world.clock.advance(1);
     expect(await send()).to.deep.equal({ kind: 'stored', position: 2 });
-    await world.stop();
   });
 });
