@@ -52,7 +52,7 @@ export function createAccountChanges(context: TroupeContext, announcer: Announce
     if (isRefusal(written)) return written;
     const published = await announcer.publish([...written.revocations, { fact: 'account', userId }]);
     const removed = others.filter((deviceId) => deviceId !== keep);
-    return changed(published, await announcer.recordDevices(userId, removed));
+    return changed(published, await announcer.removeDevices(userId, removed));
   }
 
   async function deactivate({ userId, erase }: Input<'accounts.deactivate'>) {
@@ -65,7 +65,7 @@ export function createAccountChanges(context: TroupeContext, announcer: Announce
     const erased: Fact[] = erase ? [{ fact: 'profile', userId }] : [];
     const facts: Fact[] = [...written.revocations, { fact: 'account', userId }, ...erased];
     const published = await announcer.publish(facts);
-    const recorded = await announcer.recordDevices(userId, deviceIds);
+    const recorded = await announcer.removeDevices(userId, deviceIds);
     const nobody = { displayname: null, avatarUrl: null };
     return changed(published, recorded, erase ? await announcer.updateRooms(userId, nobody) : []);
   }

@@ -25,6 +25,8 @@ export interface Announcer {
   publish(facts: readonly Fact[]): Promise<readonly StreamMark[]>;
   /** Tells that devices came, went or changed their names. */
   recordDevices(userId: string, deviceIds: readonly string[]): Promise<readonly StreamMark[]>;
+  /** Tells that devices are gone: what waits for them is deleted, since a later device may have the same id. */
+  removeDevices(userId: string, deviceIds: readonly string[]): Promise<readonly StreamMark[]>;
   /** Writes a new profile into the user's member events. */
   updateRooms(userId: string, profile: Profile): Promise<readonly StreamMark[]>;
 }
@@ -88,18 +90,32 @@ export function createAnnouncer(context: TroupeContext): Announcer {
     }
   }
 
+  const recordDevices: Announcer['recordDevices'] = (userId, deviceIds) =>
+    attempt('a change of devices', async () => {
+      if (deviceIds.length === 0) return null;
+      const answer = await context
+        .ref('device-lists')
+        .ask('device-lists.record-changes', { userId, deviceIds });
+      if (!isRefusal(answer)) return { stream: 'device-lists', position: answer.position };
+      context.log.error('a change of devices was refused', { errcode: answer.errcode });
+      return null;
+    });
+
+  async function emptyInbox(userId: string, deviceId: string): Promise<void> {
+    await attempt('the end of a device', async () => {
+      const answer = await context.ref('to-device').ask('to-device.delete-device', { userId, deviceId });
+      if (isRefusal(answer)) context.log.error('an inbox was not emptied', { errcode: answer.errcode });
+      return null;
+    });
+  }
+
   return {
     publish: createPublisher(context),
-    recordDevices: (userId, deviceIds) =>
-      attempt('a change of devices', async () => {
-        if (deviceIds.length === 0) return null;
-        const answer = await context
-          .ref('device-lists')
-          .ask('device-lists.record-changes', { userId, deviceIds });
-        if (!isRefusal(answer)) return { stream: 'device-lists', position: answer.position };
-        context.log.error('a change of devices was refused', { errcode: answer.errcode });
-        return null;
-      }),
+    recordDevices,
+    async removeDevices(userId, deviceIds) {
+      for (const deviceId of deviceIds) await emptyInbox(userId, deviceId);
+      return recordDevices(userId, deviceIds);
+    },
     updateRooms: (userId, profile) =>
       attempt('a profile', async () => {
         const { rooms, position } = await context

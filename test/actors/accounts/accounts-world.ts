@@ -11,6 +11,7 @@ import type { ActorRef } from '../../../actors/kit/ref.ts';
 import { poolActor } from '../../../actors/pool/actor.ts';
 import type { ActorMap } from '../../../actors/protocols.ts';
 import type { RoomsProtocol } from '../../../actors/rooms/protocol.ts';
+import { toDeviceActor } from '../../../actors/to-device/actor.ts';
 import { defineViewsActor } from '../../../actors/views/actor.ts';
 import type { Config } from '../../../src/config/config.ts';
 import { loadConfig } from '../../../src/config/load-config.ts';
@@ -123,6 +124,7 @@ export async function createAccountsWorld(
       committerActor,
       cachesActor,
       deviceListsActor,
+      toDeviceActor,
       rooms,
       poolActor,
       accountsActor,
