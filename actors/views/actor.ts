@@ -46,7 +46,7 @@ function watchOwner(context: TroupeContext, views: ThreadViews, subscription: Su
   const connection: Connection = {
     subscription,
     // Whoever owns a stream understands the messages of owners.
-    owner: context.ref(subscription.owner as 'rooms') as ActorRef<StreamOwnerProtocol>,
+    owner: context.ref(subscription.owner as 'rooms'),
     isRunning: false,
     heardAt: context.clock.monotonic(),
     retry: null,

@@ -31,7 +31,7 @@ function telling(change: <Said extends StreamPosition | StreamRows>(said: Said) 
           ...ref,
           name,
           ask: (message, input, options) => ref.ask(message, input, options),
-          tell: (message, input) => ref.tell(message, change(input as StreamPosition | StreamRows) as never),
+          tell: (message, input) => ref.tell(message, change(input) as never),
         }
       : ref,
   );
