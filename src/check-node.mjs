@@ -1,4 +1,5 @@
 import { enableCompileCache } from 'node:module';
+import { fileURLToPath } from 'node:url';
 
 // Runs before anything else, in plain JavaScript: an old Node cannot read the TypeScript that follows, and says so badly.
 const NODE_MAJOR_MIN = 26;
@@ -14,4 +15,4 @@ if (major < NODE_MAJOR_MIN) {
 
 // Later starts find the sources stripped of their types and compiled: half the time, and 25 MB less on each thread. The folder is our own, not
 // a shared one, because what lies in it is run.
-enableCompileCache(new URL('../node_modules/.cache/troupe', import.meta.url).pathname);
+enableCompileCache(fileURLToPath(new URL('../node_modules/.cache/troupe', import.meta.url)));

@@ -1,9 +1,10 @@
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { fileURLToPath } from 'node:url';
 import type { ListenAddress } from '../../src/config/config.ts';
 import type { TroupeContext } from '../environment.ts';
 
-const INSPECTOR_FOLDER = new URL('../../src/http/inspector/', import.meta.url).pathname;
+const INSPECTOR_FOLDER = fileURLToPath(new URL('../../src/http/inspector/', import.meta.url));
 
 /** The inspector's own listener. */
 export interface InspectorListener {
