@@ -15,6 +15,8 @@ interface Waiting {
 }
 
 const HEAD_END = '\r\n\r\n';
+/** An answer that takes longer never comes: better a message than a benchmark that hangs. */
+const ANSWER_WAIT_MS = 60_000;
 
 /**
  * One keep-alive connection with one request at a time: a client that costs so little that the server is what gets measured.
@@ -59,6 +61,7 @@ export class Connection {
     }
     return new Promise((resolve, reject) => {
       this.#waiting = { startedAt: performance.now(), resolve, reject };
+      this.#socket.setTimeout(ANSWER_WAIT_MS, () => this.#fail(new Error(`no answer to ${method} ${path}`)));
       this.#socket.write(`${lines.join('\r\n')}${HEAD_END}${body ?? ''}`);
     });
   }
