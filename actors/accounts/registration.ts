@@ -71,7 +71,6 @@ export function createRegistration(
       const userId = makeUserId(makeLocalpart(random), env.config.server.name);
       if (userId === undefined) return refuse('M_INVALID_USERNAME', 'The name of this server is too long.');
       // Each attempt depends on the one before it having failed.
-      // oxlint-disable-next-line no-await-in-loop
       const reply = await createOnce(userId, wanted);
       if (!isRefusal(reply) || reply.errcode !== 'M_USER_IN_USE') return reply;
     }

@@ -45,7 +45,6 @@ async function stopThread(system: System, thread: ThreadRecord): Promise<void> {
   if (thread.phase === 'up') {
     for (const actor of thread.actors.toReversed()) {
       // One after the other: an actor may need those that started before it until it has stopped.
-      // oxlint-disable-next-line no-await-in-loop
       await stopActor(system, actor);
     }
     const exited = waitUntil(system.clock, thread.whenExited, EXIT_DEADLINE_MS);
@@ -64,7 +63,6 @@ export async function shutDown(system: System): Promise<void> {
     actor.backoff = null;
   }
   for (const thread of system.threads.toReversed()) {
-    // oxlint-disable-next-line no-await-in-loop
     await stopThread(system, thread);
   }
   system.phase = 'stopped';

@@ -41,7 +41,6 @@ export const toDeviceActor = defineActor<ToDeviceProtocol>({
       if (users.length > MESSAGES_PER_REQUEST_MAX) return null;
       for (const [userId, byDevice] of users) {
         // One user after another: the reads of one connection are done one after another anyway.
-        // oxlint-disable-next-line no-await-in-loop
         const known = new Set(await findDeviceIds(db, userId));
         for (const [deviceId, content] of Object.entries(byDevice)) {
           const targets = deviceId === EVERY_DEVICE ? known : known.has(deviceId) ? [deviceId] : [];

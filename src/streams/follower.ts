@@ -153,7 +153,6 @@ async function readUntilThere(progress: Progress, attempt: number): Promise<void
   const startedAt = progress.clock.monotonic();
   while (attempt === progress.attempt && isBehind(progress)) {
     // Each page begins where the one before ended.
-    // oxlint-disable-next-line no-await-in-loop
     await readOnce(progress, attempt);
   }
   if (attempt !== progress.attempt) return;

@@ -16,7 +16,6 @@ async function readLivingKeys(
   for (let from = 0; from < upTo;) {
     const request = { stream: stream.name, epoch, from, to: upTo, limit };
     // Each page begins where the one before ended.
-    // oxlint-disable-next-line no-await-in-loop
     const page = await owner.read(stream.owner, request);
     if (page.epoch !== epoch) throw new Error(`${stream.name} began a new epoch while it was read`);
     if (page.to <= from) throw new Error(`a page of ${stream.name} after ${from} ended at ${page.to}`);

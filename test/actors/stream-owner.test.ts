@@ -24,7 +24,6 @@ describe('owning a stream', () => {
       if (when === 'while') life.abort();
       start.resolve({ position: 7 });
       // One case after the other.
-      // oxlint-disable-next-line no-await-in-loop
       expect((await owned).owner.currentToken()).to.equal(7);
       expect(clock.pendingTimers).to.equal(when === 'while' ? 0 : 1);
       life.abort();

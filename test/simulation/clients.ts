@@ -51,11 +51,8 @@ async function buildAnswer(server: SimulatedServer, gateway: Gateway, userId: st
   await read(ignoredUsersCache, userId);
   for (const roomId of joined) {
     // One after another, as sync does.
-    // oxlint-disable-next-line no-await-in-loop
     await read(hostsInRoom, roomId);
-    // oxlint-disable-next-line no-await-in-loop
     await read(roomSummaryCache, roomId);
-    // oxlint-disable-next-line no-await-in-loop
     await read(unreadCountsCache, unreadKey(roomId, userId));
   }
   const [eventId] = server.verdict.redacted;
@@ -113,13 +110,11 @@ export function startClients(server: SimulatedServer): Clients {
       try {
         if (gateway === undefined) throw new Error('nobody answers');
         // A client polls again when it was answered.
-        // oxlint-disable-next-line no-await-in-loop
         await pollOnce(server, gateway, client);
         answers += 1;
       } catch (error) {
         server.verdict.trace(String(error));
       }
-      // oxlint-disable-next-line no-await-in-loop
       await sleep(server.loop.clock, server.random.integer(KNOCK_INTERVAL_MS));
     }
   };

@@ -20,7 +20,6 @@ describe('6.7 each mutation turns an invariant of the simulation red', () => {
   async function seedsToNotice(mutation: Mutation): Promise<{ seeds: number; fault: string } | null> {
     for (let seeds = 1; seeds <= SEEDS_MAX; seeds += 1) {
       // Until the first seed that notices.
-      // oxlint-disable-next-line no-await-in-loop
       const { faults } = await runSeed(factory, FIRST_SEED + seeds - 1, mutation);
       const [fault] = faults;
       if (fault !== undefined) return { seeds, fault };

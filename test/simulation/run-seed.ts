@@ -55,7 +55,6 @@ function typingOf(rows: readonly { readonly row: unknown }[]): string[] {
 async function turnUntil(server: SimulatedServer, isDone: () => boolean, stepsMax: number): Promise<boolean> {
   for (let step = 0; step < stepsMax && server.verdict.faults.length === 0; step += 1) {
     if (isDone()) return true;
-    // oxlint-disable-next-line no-await-in-loop
     if (!(await server.step())) return isDone();
   }
   return isDone();
@@ -82,7 +81,6 @@ async function typingDifferences(server: SimulatedServer): Promise<string[]> {
   const ask = { stream: 'typing', epoch: 0, from: 0, to: Number.MAX_SAFE_INTEGER, limit: 1_000 };
   let found: string[] = [];
   for (let attempt = 0; attempt < TYPING_TRIES_MAX && server.verdict.faults.length === 0; attempt += 1) {
-    // oxlint-disable-next-line no-await-in-loop
     const page = await waitFor(server, server.supervisor.ref('typing').ask('stream.read', ask));
     const said = typingOf(page?.rows ?? []).join();
     const epoch = page?.epoch;
@@ -93,7 +91,6 @@ async function typingDifferences(server: SimulatedServer): Promise<string[]> {
     });
     if (found.length === 0) return [];
     const until = server.loop.clock.now() + 300;
-    // oxlint-disable-next-line no-await-in-loop
     await turnUntil(server, () => server.loop.clock.now() > until, 1_000);
   }
   return found;
@@ -121,7 +118,6 @@ async function judgeCaches(server: SimulatedServer, db: ReadDb): Promise<void> {
       for (const key of keys(server.verdict)) {
         const held = seat.caches.peek(cache, key);
         if (held === undefined) continue;
-        // oxlint-disable-next-line no-await-in-loop
         const fresh = await cache.load(db, key);
         const [a, b] = [held, fresh].map((value) =>
           JSON.stringify(
@@ -181,7 +177,6 @@ async function act(server: SimulatedServer, database: SimulatedDatabase): Promis
   for (let step = 0; step < CHAOS_STEPS && verdict.faults.length === 0; step += 1) {
     if (random.integer(STEPS_PER_WORK) === 0) workload.begin();
     mayFail(server, temper);
-    // oxlint-disable-next-line no-await-in-loop
     await server.step();
   }
   endFaults(server);

@@ -8,7 +8,6 @@ const factory = await createDatabaseFactory();
 try {
   for (const seed of seeds) {
     // One database, one run at a time.
-    // oxlint-disable-next-line no-await-in-loop
     const run = await runSeed(factory, seed);
     parentPort?.postMessage(run);
     if (run.faults.length > 0) break;

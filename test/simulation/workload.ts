@@ -61,7 +61,6 @@ async function insist<Out>(
       const gateway = pickGateway(server, attempt);
       if (gateway !== undefined) {
         // Each try begins when the one before has failed.
-        // oxlint-disable-next-line no-await-in-loop
         const reply = await request(gateway);
         if (!isRefusal(reply) || reply.status !== 503) return reply;
       }
@@ -69,7 +68,6 @@ async function insist<Out>(
       if (!(error instanceof AskFailed)) throw error;
       server.verdict.trace(error.reason);
     }
-    // oxlint-disable-next-line no-await-in-loop
     await sleep(server.loop.clock, RETRY_AFTER_MS);
   }
   throw new Error('a client never got an answer');

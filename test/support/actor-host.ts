@@ -137,7 +137,6 @@ async function waitForQuiet(supervisor: Pick<Supervisor<never>, 'status' | 'pend
   const until = performance.now() + IDLE_DEADLINE_MS;
   // Quiet twice in a row: what was sent in between has been seen.
   for (let quietTurns = 0; quietTurns < 2;) {
-    // oxlint-disable-next-line no-await-in-loop
     await new Promise((resolve) => {
       setImmediate(resolve);
     });

@@ -75,7 +75,6 @@ export function createFakeClock(startAt: Milliseconds = 1_700_000_000_000): Fake
         now = Math.max(now, timer.dueAt);
         timer.action();
         // Each timer is to see what the one before it set off.
-        // oxlint-disable-next-line no-await-in-loop
         await settleTurns();
       }
       now = until;

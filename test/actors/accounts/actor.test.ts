@@ -70,7 +70,6 @@ describe('the accounts actor', () => {
 
   async function sees(marks: OutputOf<AccountsProtocol, 'accounts.log-in'> | { marks: LoggedIn['marks'] }) {
     for (const { stream, position } of got(marks as LoggedIn).marks) {
-      // oxlint-disable-next-line no-await-in-loop
       expect(await world.streams.reached(stream, position), stream).to.equal(true);
     }
   }

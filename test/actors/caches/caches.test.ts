@@ -92,9 +92,7 @@ describe('caches actor', () => {
   it('7.2 without members every subscriber still drops the state of the room', async () => {
     for (const name of ['a', 'b']) {
       // Each has caches of its own.
-      // oxlint-disable-next-line no-await-in-loop
       await world.seat(name).caches.get(stateCache, '!a');
-      // oxlint-disable-next-line no-await-in-loop
       await world.seat(name).caches.get(stateCache, '!b');
     }
     change('!a');

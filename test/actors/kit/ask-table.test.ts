@@ -57,7 +57,6 @@ describe('ask table', () => {
       const id = open(name, deadlineMs);
       if (random.integer(3) === 0) asks.answer(id, 'yes');
       else dueAt.set(name, clock.monotonic() + deadlineMs);
-      // oxlint-disable-next-line no-await-in-loop
       if (random.integer(10) === 0) await clock.advance(random.integer(20));
       for (const [due, at] of dueAt)
         expect(outcomes.includes(`${due} timed-out`), `seed ${seed}, ${due}`).to.equal(

@@ -99,9 +99,7 @@ for (const transport of TRANSPORTS) {
       expect(await serial.ask('probe.work', { id: 'm' })).to.equal('m of 1');
       for (let round = 2; round < 12; round += 1) {
         // More often than the limit of restarts allows for crashes.
-        // oxlint-disable-next-line no-await-in-loop
         await host.restart('serial');
-        // oxlint-disable-next-line no-await-in-loop
         expect(await serial.ask('probe.work', { id: 'm' })).to.equal(`m of ${round}`);
       }
       expect(host.status().actors.find(({ name }) => name === 'serial')).to.include({

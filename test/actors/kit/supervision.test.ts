@@ -77,7 +77,6 @@ describe('supervision', () => {
   it('R28 an actor over its limit makes its thread restart', async () => {
     await system.start();
     for (let crash = 0; crash < 4; crash += 1) {
-      // oxlint-disable-next-line no-await-in-loop
       await crashSerial(300);
     }
     expect(system.thread('store').restarts).to.equal(1);
@@ -90,7 +89,6 @@ describe('supervision', () => {
   it('R28 crashes that lie further apart than the window do not add up', async () => {
     await system.start();
     for (let crash = 0; crash < 6; crash += 1) {
-      // oxlint-disable-next-line no-await-in-loop
       await crashSerial(4_000);
     }
     expect(system.thread('store').restarts).to.equal(0);
@@ -207,7 +205,6 @@ describe('supervision', () => {
     await system.start();
     for (let death = 0; death < 3; death += 1) {
       system.platform.kill('store', `death ${death}`);
-      // oxlint-disable-next-line no-await-in-loop
       await system.clock.advance(300);
     }
     await system.clock.advance(5_000);
@@ -241,7 +238,6 @@ describe('supervision', () => {
   it('R31 a restart counts against no limit and does not wait', async () => {
     await system.start();
     for (let round = 0; round < 5; round += 1) {
-      // oxlint-disable-next-line no-await-in-loop
       await system.supervisor.restart('serial');
     }
     expect(system.actor('serial')).to.include({ incarnation: 6, failed: 0 });

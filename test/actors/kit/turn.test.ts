@@ -41,7 +41,6 @@ describe('turns', () => {
     host.ref('ping').tell('player.hit', rounds);
     let before = 0;
     for (let isOver = false; !isOver; isOver = hits > rounds) {
-      // oxlint-disable-next-line no-await-in-loop
       await new Promise((resolve) => {
         setImmediate(resolve);
       });

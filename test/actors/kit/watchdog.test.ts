@@ -20,20 +20,15 @@ describe('watchdog', () => {
     const serial = system.supervisor.ref('serial');
     for (const [round, gate] of ['one', 'two'].entries()) {
       const running = serial.ask('probe.work', { id: gate, gate });
-      // oxlint-disable-next-line no-await-in-loop
       await system.stage.wrote(`begin ${gate}`);
       const waits = serial.ask('probe.work', { id: 'waits' });
-      // oxlint-disable-next-line no-await-in-loop
       await system.clock.advance(400);
       expect(warnings()).to.have.lengthOf(round);
-      // oxlint-disable-next-line no-await-in-loop
       await system.clock.advance(1_000);
       expect(system.actor('serial').oldestAgeMs).to.equal(1_400);
       expect(warnings()).to.have.lengthOf(round + 1);
       system.stage.open(gate);
-      // oxlint-disable-next-line no-await-in-loop
       await Promise.all([running, waits]);
-      // oxlint-disable-next-line no-await-in-loop
       await system.clock.advance(200);
     }
     expect(warnings()).to.deep.equal(['serial', 'serial']);

@@ -38,7 +38,6 @@ describe('worker threads', () => {
     // Looked at until the blocking shows: nothing that happens on the worker could tell.
     let isSeen = false;
     while (!isSeen) {
-      // oxlint-disable-next-line no-await-in-loop
       await new Promise((resolve) => {
         setImmediate(resolve);
       });
@@ -67,7 +66,6 @@ describe('worker threads', () => {
     host = await createProbeHost('other-thread');
     let heapUsedBytes = 0;
     while (heapUsedBytes === 0) {
-      // oxlint-disable-next-line no-await-in-loop
       await new Promise((resolve) => {
         setImmediate(resolve);
       });

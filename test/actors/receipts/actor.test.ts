@@ -96,7 +96,6 @@ for (const transport of TRANSPORTS)
         { eventId: '$outlier' },
         { roomId: '!unknown:example.com' },
       ])
-        // oxlint-disable-next-line no-await-in-loop
         expect(await set(wrong)).to.deep.include({ kind: 'refused', errcode: 'M_NOT_FOUND', status: 404 });
       expect(await stored()).to.deep.equal([]);
     });

@@ -83,9 +83,7 @@ for (const transport of TRANSPORTS)
     });
 
     it('deletes exactly what a device has received', async () => {
-      for (const n of [1, 2, 3])
-        // oxlint-disable-next-line no-await-in-loop
-        await send({ [BOB]: { B1: { n }, B2: { n } } });
+      for (const n of [1, 2, 3]) await send({ [BOB]: { B1: { n }, B2: { n } } });
       expect(await remove('B1', 3)).to.deep.equal({ kind: 'deleted', count: 2 });
       expect(await remove('B1', 3)).to.deep.equal({ kind: 'deleted', count: 0 });
       expect(await waiting(BOB, 'B1')).to.deep.equal([{ n: 3 }]);

@@ -198,7 +198,6 @@ describe('the typing actor', () => {
   it('2.5 catching up costs what lives', async () => {
     for (let index = 0; index < 300; index += 1) {
       // One after another: each has a row of its own.
-      // oxlint-disable-next-line no-await-in-loop
       await type(ALICE, index < 297 ? 1_000 : 100_000, `!${index}`);
       world.host.ref('typing').tell('typing.clear-user', { roomId: `!${index}`, userId: BOB });
     }
@@ -206,9 +205,7 @@ describe('the typing actor', () => {
     expect((await held()).rows).to.have.length(300);
     // Longer than a quiet room is remembered, while three are kept alive.
     for (let passed = 0; passed < QUIET_ROOM_MS; passed += 60_000) {
-      // oxlint-disable-next-line no-await-in-loop
       await Promise.all([297, 298, 299].map((index) => type(ALICE, 100_000, `!${index}`)));
-      // oxlint-disable-next-line no-await-in-loop
       await world.clock.advance(60_000);
     }
     expect((await held()).rows).to.have.length(3);

@@ -96,9 +96,7 @@ describe('a view of typing that comes back', () => {
     await type(ALICE, 1_000);
     await give(views);
     for (let passed = 0; passed <= QUIET_ROOM_MS; passed += 60_000) {
-      // oxlint-disable-next-line no-await-in-loop
       await world.clock.advance(60_000);
-      // oxlint-disable-next-line no-await-in-loop
       await type(BOB, 100_000, '!living');
     }
     await reconnect(views);

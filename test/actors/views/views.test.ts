@@ -65,7 +65,6 @@ describe('views actor', () => {
     if (outcome.kind !== 'committed' || outcome.position === null) throw new Error(outcome.kind);
     for (const name of ['a', 'b']) {
       // Both have to see it.
-      // oxlint-disable-next-line no-await-in-loop
       expect(await world.seat(name).views.reached('account-data', outcome.position)).to.equal(true);
       expect(world.seat(name).facts).to.deep.include({
         fact: 'account-data',

@@ -36,9 +36,7 @@ describe('readers of account data', () => {
   });
 
   it('3.2 give the stream by pages', async () => {
-    for (const type of ['m.a', 'm.b', 'm.c'])
-      // oxlint-disable-next-line no-await-in-loop
-      await set(type, '!r');
+    for (const type of ['m.a', 'm.b', 'm.c']) await set(type, '!r');
     const first = await readAccountDataRows(database.db, 0, 3, 2);
     expect([first.rows.length, first.to]).to.deep.equal([2, 2]);
     expect((await readAccountDataRows(database.db, 2, 3, 2)).rows).to.deep.equal([

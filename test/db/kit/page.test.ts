@@ -14,7 +14,6 @@ function logOf(...rows: readonly number[]) {
 async function pages(fetch: ReturnType<typeof logOf>, to: number, limit: number): Promise<string[]> {
   const seen: string[] = [];
   for (let from = 0; from < to;) {
-    // oxlint-disable-next-line no-await-in-loop -- a page begins where the one before it ends
     const page = await readPage(fetch, from, to, limit);
     seen.push(`${page.rows.length} to ${page.to}`);
     from = page.to;

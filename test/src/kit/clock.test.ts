@@ -50,7 +50,6 @@ describe('fake clock', () => {
     const seen: number[] = [];
     const run = async (): Promise<void> => {
       for (let round = 0; round < 3; round += 1) {
-        // oxlint-disable-next-line no-await-in-loop
         await sleep(clock, 10);
         seen.push(clock.monotonic());
       }

@@ -143,7 +143,6 @@ describe('metric slab', () => {
     await online;
     let counted: number | undefined;
     while (counted !== 5) {
-      // oxlint-disable-next-line no-await-in-loop
       await new Promise((resolve) => {
         setImmediate(resolve);
       });

@@ -96,7 +96,6 @@ describe('views of a thread', () => {
       ]) {
         const { log, caches, views } = open();
         // Each order is a life of its own.
-        // oxlint-disable-next-line no-await-in-loop
         await caches.get(roomCache, '!join');
         harness.position(0);
         log.commit(...rooms);
@@ -104,7 +103,6 @@ describe('views of a thread', () => {
           .park(['room:!m'], views.now(), POLL_MS)
           .outcome.then(() => caches.peek(roomCache, '!join'));
         harness.rows(0, 3);
-        // oxlint-disable-next-line no-await-in-loop
         expect(await stale).to.equal(undefined);
         expect(views.mayHaveChanged('notes', 'room:!join', rooms.indexOf('!join'))).to.equal(true);
         expect(views.mayHaveChanged('notes', 'room:!join', rooms.indexOf('!join') + 1)).to.equal(false);

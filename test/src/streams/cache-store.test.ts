@@ -73,7 +73,6 @@ describe('caches of a thread', () => {
   it('keeps to its bound, the least recently used goes first', async () => {
     for (const key of ['1', '2', '3', '1', '4']) {
       // In this order.
-      // oxlint-disable-next-line no-await-in-loop
       await caches.get(profiles, key);
     }
     expect(['1', '2', '3', '4'].filter((key) => caches.peek(profiles, key) !== undefined)).to.deep.equal([
@@ -203,9 +202,7 @@ describe('caches of a thread', () => {
     const left: unknown[] = [];
     for (const order of [facts, facts.toReversed(), [...facts, ...facts]]) {
       // Each order begins with full caches.
-      // oxlint-disable-next-line no-await-in-loop
       for (const key of ['@a:x', '@b:x', '!r', '!s']) await caches.get(members, key);
-      // oxlint-disable-next-line no-await-in-loop
       await caches.get(profiles, '@a:x');
       caches.applyFacts(order);
       left.push([

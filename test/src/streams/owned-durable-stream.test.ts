@@ -149,7 +149,6 @@ describe('durable stream at its owner', () => {
     ] as const) {
       commit = () => Promise.resolve(outcome);
       // One after another: each is a turn of its own.
-      // oxlint-disable-next-line no-await-in-loop
       expect(await owner.write(notes('!a'))).to.deep.equal(outcome);
     }
     expect([transport.told, owner.currentToken()]).to.deep.equal([[], 10]);
