@@ -62,7 +62,11 @@ export function defineCommitter(
       return {
         handlers: {
           'committer.write': (set) => write(commit, set),
-          'committer.read-position': ({ stream }) => ({ position: commit.position(stream) }),
+          async 'committer.read-position'({ stream }) {
+            // What the last life of its owner has left here is committed yet, and nobody publishes it: the next life begins after it.
+            await commit.settled();
+            return { position: commit.position(stream) };
+          },
         },
         stop: () => commit.close(),
       };

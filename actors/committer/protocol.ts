@@ -10,6 +10,9 @@ export interface WriteDefect {
 export type CommitterProtocol = {
   /** Commits a write set, together with all that wait at that moment. */
   'committer.write': Ask<WriteSet, WriteOutcome | WriteDefect>;
-  /** The high-water mark of a stream: the start of its owner. */
+  /**
+   * The high-water mark of a stream: the start of its owner. Answered when all write sets that came before have their outcome: what an earlier life
+   * of the owner has sent is counted, and stands in the database.
+   */
   'committer.read-position': Ask<{ readonly stream: string }, { readonly position: number }>;
 };

@@ -29,6 +29,8 @@ export interface GroupCommit extends WriteDb {
    * @throws for a stream that is not declared
    */
   position(stream: string): number;
+  /** Resolves when every set that was handed over before has its outcome, whatever it is; at once when none waits. */
+  settled(): Promise<void>;
   /** Commits what waits and closes the connection. Writes after that are rejected. */
   close(): void;
 }
@@ -102,12 +104,21 @@ function createFigures(metrics: Metrics, log: Logger) {
 function createQueue() {
   let waiting: Waiting[] = [];
   let bytesWaiting = 0;
+  /** Of the set that came last: all before it have theirs by then. */
+  let lastOutcome: Promise<unknown> = Promise.resolve();
   return {
     length: () => waiting.length,
     isFull: () => waiting.length >= SETS_WAITING_MAX || bytesWaiting >= BYTES_WAITING_MAX,
-    push(entry: Waiting): void {
-      waiting.push(entry);
-      bytesWaiting += entry.sizeBytes;
+    push(set: WriteSet): Promise<WriteOutcome> {
+      const { promise, resolve, reject } = Promise.withResolvers<WriteOutcome>();
+      const sizeBytes = sizeOf(set);
+      waiting.push({ set, sizeBytes, resolve, reject });
+      bytesWaiting += sizeBytes;
+      lastOutcome = promise;
+      return promise;
+    },
+    async settled(): Promise<void> {
+      await Promise.allSettled([lastOutcome]);
     },
     takeBatch(): readonly Waiting[] {
       let [count, sizeBytes] = [0, 0];
@@ -189,12 +200,12 @@ export function openGroupCommit(options: GroupCommitOptions): GroupCommit {
         figures.result(outcome, set.owner);
         return Promise.resolve(outcome);
       }
-      return new Promise((resolve, reject) => {
-        queue.push({ set, sizeBytes: sizeOf(set), resolve, reject });
-        schedule();
-      });
+      const outcome = queue.push(set);
+      schedule();
+      return outcome;
     },
     position: (stream) => ledger.position(stream),
+    settled: () => queue.settled(),
     close() {
       if (isClosed) return;
       isClosed = true;

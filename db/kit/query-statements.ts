@@ -51,6 +51,15 @@ export interface QueryStatements {
   get(query: Query): SqliteStatement;
 }
 
+/**
+ * Keeps SQLite from preparing a statement anew whenever a parameter is bound. With STAT4 compiled in, it does that for every parameter whose value the planner
+ * might have looked at: that is for most joins, at twenty to two hundred microseconds each time. It looks at bare parameters only; a
+ * sign before one changes nothing else.
+ */
+function withSignedParameters(sql: string): string {
+  return sql.replaceAll(/'[^']*'|(?<![:\w]):(?=\w)/g, (found) => (found === ':' ? '+:' : found));
+}
+
 /** Prepares lazily, and keeps each statement as long as the connection lives. */
 export function createQueryStatements(connection: SqliteConnection): QueryStatements {
   const prepared = new Map<Query, SqliteStatement>();
@@ -60,7 +69,7 @@ export function createQueryStatements(connection: SqliteConnection): QueryStatem
       if (known !== undefined) return known;
       if (prepared.size >= STATEMENTS_MAX)
         throw new Error(`${query.name}: ${STATEMENTS_MAX} statements are prepared; queries are constants`);
-      const statement = connection.prepare(query.sql);
+      const statement = connection.prepare(withSignedParameters(query.sql));
       prepared.set(query, statement);
       return statement;
     },

@@ -61,6 +61,26 @@ for (const transport of TRANSPORTS)
       expect(answer).to.deep.equal({ position: 1 });
     });
 
+    it('1.4 tells an owner where its stream stands when what came before is committed, whatever becomes of it', async () => {
+      const readPosition = () => host.ref('committer').ask('committer.read-position', { stream: 'receipts' });
+      const sets = [user('@a:b'), user('@a:b'), { ...user('@c:b'), owner: 'rooms' }, user('@d:b')];
+      const writes = Promise.all(sets.map(write));
+      // A life that begins while sets of the one before still wait.
+      const during = readPosition();
+      const later = write(user('@e:b'));
+      expect(await during)
+        .to.have.property('position')
+        .that.is.at.least(2);
+      expect((await writes).map(({ kind }) => kind)).to.deep.equal([
+        'committed',
+        'refused',
+        'defect',
+        'committed',
+      ]);
+      await later;
+      expect(await readPosition()).to.deep.equal({ position: 3 });
+    });
+
     it('answers each of many at once with its own outcome, and lives on after a defect', async () => {
       const unknown: WriteSet = { owner: 'receipts', steps: [{ query: 'receipts.unknown', params: {} }] };
       const sets = [user('@a:b'), user('@a:b'), unknown, { ...user('@c:b'), owner: 'rooms' }, user('@d:b')];

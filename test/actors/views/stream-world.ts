@@ -1,5 +1,6 @@
 import type { TroupeContext, Environment } from '../../../actors/environment.ts';
 import type { ActorInstance, AnyActorDefinition } from '../../../actors/kit/actor.ts';
+import { defineCommitter } from '../../../actors/committer/actor.ts';
 import type { CommitterProtocol } from '../../../actors/committer/protocol.ts';
 import { defineActor } from '../../../actors/environment.ts';
 import { ownDurableStream, ownMemoryStream } from '../../../actors/stream-owner.ts';
@@ -8,7 +9,6 @@ import type { ViewsProtocol } from '../../../actors/views/protocol.ts';
 import type { StreamOwnerProtocol, StreamPosition, StreamRows } from '../../../src/streams/message.ts';
 import { defineViewsActor } from '../../../actors/views/actor.ts';
 import { storeAccountData } from '../../../db/account-data/writer.ts';
-import { WriteSetDefect } from '../../../db/kit/write-transaction.ts';
 import type { WriteOutcome } from '../../../db/kit/write-set.ts';
 import { silentLogger } from '../../../src/kit/logger.ts';
 import { accountDataStream } from '../../../src/streams/account-data-stream.ts';
@@ -75,27 +75,17 @@ export interface WorldOptions {
   readonly applyOrder?: readonly ApplyStep[];
 }
 
+/** The program's committer, before the database of the world, which outlives it. */
 function committerOf(database: TestDatabase, faults: WriteOutcome[]): Definition {
-  return defineActor<CommitterProtocol>({
-    name: 'committer',
-    mailbox: { limit: 10_000, whenFull: 'refuse' },
-    order: { kind: 'interleaved' },
-    start: () => ({
-      handlers: {
-        async 'committer.write'(set) {
-          const fault = faults.shift();
-          if (fault !== undefined) return fault;
-          try {
-            return await database.write.write(set);
-          } catch (error) {
-            if (error instanceof WriteSetDefect) return { kind: 'defect', detail: error.message };
-            throw error;
-          }
-        },
-        'committer.read-position': ({ stream }) => ({ position: database.write.position(stream) }),
-      },
-    }),
-  });
+  const definition = defineCommitter(() => ({ ...database.write, close: () => undefined }));
+  return {
+    ...definition,
+    async start(context: TroupeContext): Promise<ActorInstance<CommitterProtocol>> {
+      const { handlers, ...rest } = await definition.start(context);
+      const write = handlers['committer.write'];
+      return { ...rest, handlers: { ...handlers, 'committer.write': (set) => faults.shift() ?? write(set) } };
+    },
+  };
 }
 
 /** Notes what its mailbox gives it, and lives with an environment of its own. */

@@ -115,6 +115,22 @@ describe('views actor', () => {
     expect(token()).to.equal(3);
   });
 
+  it('1.4 what the last life of the owner had left with the committer is given to every subscriber', async () => {
+    await open({ seats: ['a', 'b'] });
+    await world.write('one');
+    await world.host.idle();
+    // The committer takes it, and commits it when its turn ends; before that the owner ends, and begins again.
+    world.write('two', 'three').catch(() => undefined);
+    await world.host.restart('account-data');
+    await world.write('four');
+    await world.host.idle();
+    for (const name of ['a', 'b']) {
+      expect(token(name)).to.equal(4);
+      const told = world.seat(name).facts.map((fact) => 'type' in fact && fact.type);
+      expect(told).to.deep.equal(['one', 'two', 'three', 'four']);
+    }
+  });
+
   it('3.4 while the owner is down nothing counts as connected; then it goes on', async () => {
     await open();
     await world.write('one');

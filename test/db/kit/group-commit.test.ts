@@ -212,6 +212,38 @@ describe('group commit', () => {
     commit.close();
   });
 
+  it('1.4 is settled when every set that came before has its outcome, and waits for none that came later', async () => {
+    const { commit, endTurn, pending } = await openByHand();
+    const done: string[] = [];
+    const settle = (name: string): Promise<void> =>
+      commit.settled().then(() => void done.push(`${name} at ${commit.position('notes')}`));
+    await settle('nothing');
+    const first = Array.from({ length: SETS_PER_TRANSACTION_MAX - 1 }, (_, index) => `n${index}`);
+    const writes = [...first.map((text) => note(text)), brokenNote('twice'), refusedNote('r')].map((set) =>
+      commit.write(set),
+    );
+    const outcomes = kinds(writes);
+    const settled = settle('all');
+    const later = Array.from({ length: SETS_PER_TRANSACTION_MAX }, (_, index) =>
+      commit.write(note(`l${index}`)),
+    );
+    endTurn();
+    // A turn of the loop: promises have come to rest.
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(done).to.deep.equal(['nothing at 0']);
+    endTurn();
+    await settled;
+    expect(pending()).to.equal(1);
+    expect(done[1]).to.equal(`all at ${commit.position('notes')}`);
+    expect(commit.position('notes')).to.be.lessThan(first.length + later.length);
+    expect((await outcomes).slice(-2)).to.deep.equal(['defect', 'refused']);
+    endTurn();
+    await Promise.all(later);
+    commit.close();
+    await settle('closed');
+    expect(done).to.have.lengthOf(3);
+  });
+
   it('says that it is busy when too many wait, and goes on afterwards', async () => {
     const { commit, endTurn } = await openByHand();
     const waiting = Array.from({ length: SETS_WAITING_MAX }, (_, index) => commit.write(note(`n${index}`)));

@@ -22,6 +22,8 @@ import { createNotes, deleteNotes, note, noteQueries, notesStream, refusedNote }
 import { createTables, readNotes, startKeeper } from './note-keeper-orders.ts';
 
 const LARGE = 400_000;
+/** 1 MiB, in the 512 bytes that a shell counts in: an empty database is half as large. */
+const FILE_LIMIT = 'ulimit -f 2048';
 const KIT = { metrics: silentMetrics, clock: systemClock, log: silentLogger };
 const queries = new Map(noteQueries.map((query) => [query.name, query]));
 
@@ -167,8 +169,8 @@ describe('storage that cannot be written', () => {
   it('a limit of the system hits the commit: what was acknowledged is there, nothing else is, and it goes on', async () => {
     applyMigrations(path, silentLogger);
     createTables(path, ['notes']);
-    const keeper = await startKeeper('ulimit -f 1024');
-    const more = { streams: ['notes'], life: 1, writers: 3, setsMax: 30, padding: 8_000, diesIn: null };
+    const keeper = await startKeeper(FILE_LIMIT);
+    const more = { streams: ['notes'], life: 1, writers: 3, setsMax: 120, padding: 300, diesIn: null };
     keeper.order({ path, ...more });
     expect(await keeper.ended()).to.equal('');
     const kinds = keeper.answers.map(({ kind }) => kind);
@@ -187,7 +189,7 @@ describe('storage that cannot be written', () => {
   it('a log that cannot grow is emptied into the database, and writing goes on', async () => {
     applyMigrations(path, silentLogger);
     createTables(path, ['notes']);
-    const keeper = await startKeeper('ulimit -f 1024');
+    const keeper = await startKeeper(FILE_LIMIT);
     // Small sets write the same few pages again and again: the log grows fast, the database hardly.
     keeper.order({ path, streams: ['notes'], life: 1, writers: 1, setsMax: 300, padding: 10, diesIn: null });
     expect(await keeper.ended()).to.equal('');
