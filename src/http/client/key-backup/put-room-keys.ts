@@ -1,0 +1,23 @@
+import { Type } from 'typebox';
+import { defineEndpoint } from '../../kit/endpoint.ts';
+import { ROOM_SESSIONS, STANDING, VERSION_QUERY } from './backup-values.ts';
+import { KEYS_BODY_BYTES_MAX, storeKeys } from './store-keys.ts';
+
+/** Stores keys of one room in the current backup. */
+export const endpoint = defineEndpoint({
+  method: 'PUT',
+  path: '/_matrix/client/v3/room_keys/keys/{roomId}',
+  aliases: ['/_matrix/client/unstable/room_keys/keys/{roomId}', '/_matrix/client/r0/room_keys/keys/{roomId}'],
+  spec: 'Client-Server API v1.19, PUT /_matrix/client/v3/room_keys/keys/{roomId}',
+  auth: 'user',
+  allows: ['suspended'],
+  rateLimit: 'message',
+  bodyBytesMax: KEYS_BODY_BYTES_MAX,
+  params: Type.Object({ roomId: Type.String() }),
+  query: VERSION_QUERY,
+  body: ROOM_SESSIONS,
+  reply: STANDING,
+  needs: ['key-backup'],
+  handle: ({ params, query, body, caller, services }) =>
+    storeKeys(services['key-backup'], caller.userId, query.version, { [params.roomId]: body }),
+});
