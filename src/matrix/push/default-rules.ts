@@ -39,9 +39,24 @@ const MASTER: PushRule = { ...rule('master', [], []), enabled: false };
 
 const TWO_MEMBERS: JsonObject = { kind: 'room_member_count', is: '2' };
 
+function pollRule(ruleId: string, conditions: readonly JsonObject[], actions: readonly Json[]): PushRule {
+  return { ...rule(ruleId, conditions, actions), rule_id: `.org.matrix.msc3930.rule.${ruleId}` };
+}
+
+const POLL_RESPONSE = pollRule('poll_response', [matches('type', 'org.matrix.msc3381.poll.response')], []);
+
+/** What clients know of polls before they are in the specification. MSC3930. */
+const POLLS: readonly PushRule[] = [
+  { ruleId: 'poll_start', type: 'org.matrix.msc3381.poll.start' },
+  { ruleId: 'poll_end', type: 'org.matrix.msc3381.poll.end' },
+].flatMap(({ ruleId, type }) => [
+  pollRule(`${ruleId}_one_to_one`, [TWO_MEMBERS, matches('type', type)], ['notify', SOUND]),
+  pollRule(ruleId, [matches('type', type)], ['notify']),
+]);
+
 /**
  * The rules that a server has for every user.
- * Client-Server API v1.19, "Predefined Rules", in the order in which they are printed there.
+ * Client-Server API v1.19, "Predefined Rules", in the order in which they are printed there, and those for polls after them.
  */
 export function defaultPushRules(userId: string): PushRuleset {
   return {
@@ -83,6 +98,7 @@ export function defaultPushRules(userId: string): PushRuleset {
         [{ kind: 'event_property_is', key: 'content.m\\.relates_to.rel_type', value: 'm.replace' }],
         [],
       ),
+      POLL_RESPONSE,
     ],
     content: [],
     room: [],
@@ -97,6 +113,7 @@ export function defaultPushRules(userId: string): PushRuleset {
       rule('room_one_to_one', [TWO_MEMBERS, matches('type', 'm.room.message')], ['notify', SOUND]),
       rule('message', [matches('type', 'm.room.message')], ['notify']),
       rule('encrypted', [matches('type', 'm.room.encrypted')], ['notify']),
+      ...POLLS,
     ],
   };
 }

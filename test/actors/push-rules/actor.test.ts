@@ -67,6 +67,75 @@ for (const transport of TRANSPORTS)
       expect(await stored()).to.deep.equal([]);
     });
 
+    describe('copies the rules of a room', () => {
+      const [OLD, NEW] = ['!old:example.com', '!new'];
+      const own = (kind: string, ruleId: string, rule: object, enabled: number | null = null) => ({
+        userId: ALICE,
+        kind,
+        ruleId,
+        rule: JSON.stringify(rule),
+        enabled,
+        priority: 3,
+      });
+      const copy = async (): Promise<void> => {
+        world.host
+          .ref('push-rules')
+          .tell('push-rules.copy-room', { userId: ALICE, fromRoomId: OLD, toRoomId: NEW });
+        await world.host.idle();
+      };
+      const rulesOf = async (ruleId: string) =>
+        (await stored())
+          .filter((rule) => rule.ruleId === ruleId)
+          .map(({ kind, rule, enabled }) => [kind, JSON.parse(rule ?? 'null'), enabled]);
+      const about = (roomId: string) => ({
+        actions: [],
+        conditions: [
+          { kind: 'event_match', key: 'room_id', pattern: roomId },
+          { kind: 'event_match', key: 'content.body', pattern: OLD },
+        ],
+      });
+
+      it('to the next one, in one write', async () => {
+        await world.addPushRules(
+          own('room', OLD, { actions: ['notify'] }, 0),
+          own('override', OLD, about(OLD)),
+          own('content', OLD, { actions: ['notify'], pattern: OLD }),
+          own('override', 'other', about(OLD)),
+        );
+        await copy();
+        expect(await rulesOf(NEW)).to.deep.equal([
+          ['override', about(NEW), null],
+          ['room', { actions: ['notify'] }, 0],
+        ]);
+        expect((await rulesOf(OLD)).length).to.equal(3);
+        expect(await rulesOf('other')).to.deep.equal([['override', about(OLD), null]]);
+        expect(world.commits).to.equal(1);
+        expect(world.rows(pushRulesStream)).to.deep.equal([{ position: 1, row: { userId: ALICE } }]);
+        // Told again, it has nothing to do.
+        await copy();
+        expect([world.commits, (await rulesOf(NEW)).length]).to.deep.equal([1, 2]);
+      });
+
+      it('and never over one that the user has there', async () => {
+        await world.addPushRules(
+          own('room', OLD, { actions: ['notify'] }),
+          own('room', NEW, { actions: [] }, 1),
+        );
+        await copy();
+        expect(await rulesOf(NEW)).to.deep.equal([['room', { actions: [] }, 1]]);
+      });
+
+      it('not while storage cannot be written', async () => {
+        await world.addPushRules(own('room', OLD, { actions: ['notify'] }));
+        world.fault = 'disk-full';
+        await copy();
+        world.fault = null;
+        expect(await rulesOf(NEW)).to.deep.equal([]);
+        await copy();
+        expect((await rulesOf(NEW)).length).to.equal(1);
+      });
+    });
+
     it('refuses while storage cannot be written, and works again; 4.4 the position stays', async () => {
       await enable('.m.rule.master', true);
       world.fault = 'disk-full';

@@ -1,5 +1,6 @@
 import { Type } from 'typebox';
 import type { Json } from '../../../kit/json.ts';
+import { checkActions } from '../../../matrix/push/own-rule.ts';
 import { isRefusal } from '../../../matrix/refusal.ts';
 import { defineEndpoint } from '../../kit/endpoint.ts';
 import { ANY_OBJECT, NOTHING } from '../rooms/room-params.ts';
@@ -12,6 +13,7 @@ export const endpoint = defineEndpoint({
   aliases: ['/_matrix/client/r0/pushrules/global/{kind}/{ruleId}/actions'],
   spec: 'Client-Server API v1.19, PUT /_matrix/client/v3/pushrules/global/{kind}/{ruleId}/actions',
   auth: 'user',
+  allows: ['suspended'],
   rateLimit: 'ephemeral',
   params: Type.Object({ kind: Type.String(), ruleId: Type.String() }),
   body: Type.Object({ actions: Type.Array(Type.Union([Type.String(), ANY_OBJECT])) }),
@@ -22,6 +24,8 @@ export const endpoint = defineEndpoint({
     const { ruleId } = params;
     const found = await findRule(services, userId, params.kind, ruleId);
     if (isRefusal(found)) return found;
+    const wrong = checkActions(body.actions as readonly Json[]);
+    if (wrong !== undefined) return wrong;
     const { kind } = found;
     const stored = await services['push-rules'].ask('push-rules.set-actions', {
       userId,

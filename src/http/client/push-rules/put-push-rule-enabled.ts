@@ -11,6 +11,7 @@ export const endpoint = defineEndpoint({
   aliases: ['/_matrix/client/r0/pushrules/global/{kind}/{ruleId}/enabled'],
   spec: 'Client-Server API v1.19, PUT /_matrix/client/v3/pushrules/global/{kind}/{ruleId}/enabled',
   auth: 'user',
+  allows: ['suspended'],
   rateLimit: 'ephemeral',
   params: Type.Object({ kind: Type.String(), ruleId: Type.String() }),
   body: Type.Object({ enabled: Type.Boolean() }),
