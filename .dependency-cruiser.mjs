@@ -55,6 +55,34 @@ export default {
       to: { path: '^(src|actors)/', ...others('^src/(kit|matrix|streams|config|sync)/', TYPES_OF_ACTORS) },
     },
     {
+      name: 'directory-knows-no-socket',
+      severity: 'error',
+      from: { path: '^src/directory/' },
+      to: {
+        path: '^(src|actors)/',
+        ...others('^src/(kit|matrix|streams|config|sync|directory)/', TYPES_OF_ACTORS),
+      },
+    },
+    {
+      name: 'state-resolution-knows-no-socket',
+      severity: 'error',
+      from: { path: '^src/state-resolution/' },
+      to: { path: '^(src|actors)/', ...others('^src/(kit|matrix|state-resolution)/', TYPES_OF_ACTORS) },
+    },
+    {
+      name: 'media-knows-no-row',
+      severity: 'error',
+      from: { path: '^src/media/' },
+      to: { path: '^(src|actors|db)/', ...others('^src/(kit|matrix|media)/') },
+    },
+    {
+      name: 'sharp-in-one-folder',
+      severity: 'error',
+      // The pool keeps the library loaded while its threads come and go.
+      from: { path: '^(src|actors|db)/', pathNot: '^(src/media/|actors/pool/actor)' },
+      to: { path: 'node_modules/sharp/' },
+    },
+    {
       name: 'src-knows-actors-by-protocol',
       severity: 'error',
       from: { path: '^src/', pathNot: '^src/main\\.ts$' },

@@ -6,13 +6,22 @@ import type { DeviceListsProtocol } from './device-lists/protocol.ts';
 import type { FederationProtocol } from './federation/protocol.ts';
 import type { HttpProtocol } from './http/protocol.ts';
 import type { InspectorProtocol } from './inspector/protocol.ts';
+import type { KeyBackupProtocol } from './key-backup/protocol.ts';
+import type { KeysProtocol } from './keys/protocol.ts';
+import type { MediaProtocol } from './media/protocol.ts';
 import type { PoolProtocol } from './pool/protocol.ts';
 import type { PresenceProtocol } from './presence/protocol.ts';
+import type { PreviewsProtocol } from './previews/protocol.ts';
+import type { PushProtocol } from './push/protocol.ts';
+import type { PushSenderProtocol } from './push-sender/protocol.ts';
 import type { PushRulesProtocol } from './push-rules/protocol.ts';
 import type { ReceiptsProtocol } from './receipts/protocol.ts';
+import type { ReportsProtocol } from './reports/protocol.ts';
 import type { RoomsProtocol } from './rooms/protocol.ts';
+import type { SearchProtocol } from './search/protocol.ts';
 import type { ToDeviceProtocol } from './to-device/protocol.ts';
 import type { TypingProtocol } from './typing/protocol.ts';
+import type { UserDirectoryProtocol } from './user-directory/protocol.ts';
 import type { ViewsProtocol } from './views/protocol.ts';
 
 /** Every actor that exists once, by name. */
@@ -24,13 +33,22 @@ export interface ActorProtocols {
   readonly 'device-lists': DeviceListsProtocol;
   readonly federation: FederationProtocol;
   readonly inspector: InspectorProtocol;
+  readonly 'key-backup': KeyBackupProtocol;
+  readonly keys: KeysProtocol;
+  readonly media: MediaProtocol;
   readonly pool: PoolProtocol;
   readonly presence: PresenceProtocol;
+  readonly previews: PreviewsProtocol;
+  readonly push: PushProtocol;
+  readonly 'push-sender': PushSenderProtocol;
   readonly 'push-rules': PushRulesProtocol;
   readonly receipts: ReceiptsProtocol;
+  readonly reports: ReportsProtocol;
   readonly rooms: RoomsProtocol;
+  readonly search: SearchProtocol;
   readonly 'to-device': ToDeviceProtocol;
   readonly typing: TypingProtocol;
+  readonly 'user-directory': UserDirectoryProtocol;
 }
 
 /** Every actor that exists once per thread: `<actor>@<thread>`. */

@@ -20,15 +20,26 @@ const OWNERS: readonly ActorName[] = [
   'presence',
   'device-lists',
   'to-device',
+  'keys',
+  'key-backup',
   'push-rules',
   'account-data',
   'receipts',
   'rooms',
+  'search',
+  'push',
+  'push-sender',
   'accounts',
+  'user-directory',
+  'reports',
+  'media',
 ];
 
+/** Those that own nothing: beside the supervisor, away from the owners. */
+const UNOWNING: readonly ActorName[] = ['pool', 'previews'];
+
 /** Actors that `[actors] placement` may move: all but those that a thread cannot do without. */
-export const PLACEABLE: readonly ActorName[] = [...OWNERS, 'pool'];
+export const PLACEABLE: readonly ActorName[] = [...OWNERS, ...UNOWNING];
 
 /** The name of a gateway thread. */
 export function gatewayThread(number: number): string {
@@ -68,7 +79,7 @@ export function supervisionTree(config: Config): SupervisionTree {
     if (!PLACEABLE.some((name) => name === actor)) throw new PlacementError(actor);
   }
   const threadOf = (actor: ActorName): string =>
-    placement[actor] ?? (actor === 'pool' ? MAIN_THREAD : STORE_THREAD);
+    placement[actor] ?? (UNOWNING.includes(actor) ? MAIN_THREAD : STORE_THREAD);
   const placedOn = (thread: string): readonly ActorName[] =>
     PLACEABLE.filter((actor) => threadOf(actor) === thread);
   const gateways = Array.from({ length: config.server.gateways }, (_, index) => gatewayThread(index + 1));

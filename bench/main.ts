@@ -1,6 +1,11 @@
+import { benchLargeRoom } from './large-room.ts';
 import { benchMemory } from './memory.ts';
+import { benchMessages } from './messages.ts';
+import { benchSearch } from './search.ts';
 import { benchSend } from './send.ts';
 import { benchStart } from './start.ts';
+import { benchStateDisk } from './state-disk.ts';
+import { benchStateRes } from './state-res.ts';
 import { benchWake } from './wake.ts';
 
 const BENCHES: Readonly<Record<string, (nodeFlags: readonly string[]) => Promise<void>>> = {
@@ -8,6 +13,11 @@ const BENCHES: Readonly<Record<string, (nodeFlags: readonly string[]) => Promise
   wake: benchWake,
   start: benchStart,
   memory: benchMemory,
+  'state-disk': benchStateDisk,
+  'state-res': benchStateRes,
+  'large-room': benchLargeRoom,
+  messages: benchMessages,
+  search: benchSearch,
 };
 
 const [name = '', ...nodeFlags] = process.argv.slice(2);

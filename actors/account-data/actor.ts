@@ -1,17 +1,28 @@
 import { createHash } from 'node:crypto';
-import { findAccountData } from '../../db/account-data/reader.ts';
-import { FILTER_ID_STEP, FILTERS_MAX, storeAccountData, storeFilter } from '../../db/account-data/writer.ts';
+import { findAccountData, isDeleted } from '../../db/account-data/reader.ts';
+import {
+  FILTER_ID_STEP,
+  FILTERS_MAX,
+  forgetRoom,
+  storeAccountData,
+  storeFilter,
+} from '../../db/account-data/writer.ts';
 import { isJsonObject, type Json, type JsonObject } from '../../src/kit/json.ts';
 import { refuse } from '../../src/matrix/refusal.ts';
 import { accountDataStream } from '../../src/streams/account-data-stream.ts';
 import { commit } from '../commit.ts';
 import { defineActor } from '../environment.ts';
 import type { InputOf, OutputOf } from '../kit/protocol.ts';
+import { FORGOTTEN_ROWS_MAX, forgetRows } from '../forget-rows.ts';
 import { ownDurableStream } from '../stream-owner.ts';
 import { unavailableRefusal } from '../unavailable-refusal.ts';
+import { copyRoom } from './copy-room.ts';
+import { eraseUser } from './erase-user.ts';
+import { forgetDevices } from './forget-devices.ts';
 import type { AccountDataProtocol } from './protocol.ts';
 
 type SetContent = InputOf<AccountDataProtocol, 'account-data.set-content'>;
+type DeleteContent = InputOf<AccountDataProtocol, 'account-data.delete-content'>;
 type SetTag = InputOf<AccountDataProtocol, 'account-data.set-tag'>;
 type StoreFilter = InputOf<AccountDataProtocol, 'account-data.store-filter'>;
 type Stored = OutputOf<AccountDataProtocol, 'account-data.set-content'>;
@@ -42,7 +53,7 @@ export const accountDataActor = defineActor<AccountDataProtocol>({
   order: {
     kind: 'by-key',
     turnBudget: TURN_BUDGET,
-    key: (message, input) => (message.startsWith('account-data.') ? (input as SetContent).userId : null),
+    key: (_message, input) => ('userId' in input ? input.userId : null),
   },
   async start(context) {
     const { owner, handlers } = await ownDurableStream(context, accountDataStream);
@@ -60,6 +71,13 @@ export const accountDataActor = defineActor<AccountDataProtocol>({
       if (outcome.kind === 'unavailable') return unavailableRefusal(outcome, config);
       if (outcome.kind === 'refused') throw new Error(`account data has no guard, yet ${outcome.refusal}`);
       return { kind: 'stored', position: outcome.position ?? owner.currentToken() };
+    }
+
+    async function deleteContent({ userId, roomId, type }: DeleteContent): Promise<Stored> {
+      const stored = await findAccountData(db, userId, roomId, type);
+      if (stored === undefined || isDeleted(stored))
+        return { kind: 'stored', position: owner.currentToken() };
+      return setContent({ userId, roomId, type, content: {} });
     }
 
     async function setTag({ userId, roomId, tag, content }: SetTag): Promise<Stored> {
@@ -95,9 +113,20 @@ export const accountDataActor = defineActor<AccountDataProtocol>({
     return {
       handlers: {
         ...handlers,
+        'account-data.forget-devices': (input) => forgetDevices(context, owner, input),
+        'account-data.forget-user': ({ userId }) => eraseUser(context, userId),
+        'account-data.copy-room': (input) => copyRoom(context, owner, input, CONTENT_BYTES_MAX),
+        'account-data.delete-content': deleteContent,
         'account-data.set-content': setContent,
         'account-data.set-tag': setTag,
         'account-data.store-filter': keepFilter,
+        'account-data.forget-room': ({ roomId }) =>
+          forgetRows(context, forgetRoom(roomId, FORGOTTEN_ROWS_MAX), ({ userId = '', type = '' }) => ({
+            fact: 'account-data',
+            userId,
+            roomId,
+            type,
+          })),
       },
     };
   },

@@ -5,18 +5,16 @@ import {
   profileOf,
   readProfileFields,
 } from '../../db/accounts/reader.ts';
-import {
-  changePassword,
-  deactivateAccount,
-  deleteOtherDevicesOf,
-  setProfileField,
-} from '../../db/accounts/writer.ts';
+import { deactivateAccount } from '../../db/accounts/standing-writer.ts';
+import { revokePassingTokens } from '../../db/accounts/token-writer.ts';
+import { changePassword, deleteOtherDevicesOf, setProfileField } from '../../db/accounts/writer.ts';
 import { isRefusal, refuse } from '../../src/matrix/refusal.ts';
 import type { Fact } from '../../src/streams/fact.ts';
 import type { TroupeContext } from '../environment.ts';
 import type { Handlers } from '../kit/actor.ts';
 import type { InputOf } from '../kit/protocol.ts';
 import { type Announcer, changed } from './announcer.ts';
+import type { Departures } from './departures.ts';
 import type { AccountsProtocol } from './protocol.ts';
 import { writeAccounts } from './write.ts';
 
@@ -36,7 +34,11 @@ function profileSizeBytes(fields: readonly { readonly field: string; readonly va
 }
 
 /** The messages that change accounts that exist. */
-export function createAccountChanges(context: TroupeContext, announcer: Announcer): Changes {
+export function createAccountChanges(
+  context: TroupeContext,
+  announcer: Announcer,
+  departures: Departures,
+): Changes {
   const { clock, env } = context;
 
   async function setPassword({
@@ -47,6 +49,8 @@ export function createAccountChanges(context: TroupeContext, announcer: Announce
     const others = keep === null ? [] : await findDeviceIds(env.db, userId);
     const written = await writeAccounts(context, [
       ...changePassword(userId, passwordHash),
+      // Whoever got one by knowing the old password is not to use it.
+      ...revokePassingTokens(userId),
       ...(keep === null ? [] : deleteOtherDevicesOf(userId, keep)),
     ]);
     if (isRefusal(written)) return written;
@@ -60,14 +64,15 @@ export function createAccountChanges(context: TroupeContext, announcer: Announce
     const written = await writeAccounts(context, [
       ...deactivateAccount(userId, erase, clock.now()),
       ...deleteOtherDevicesOf(userId, null),
+      ...revokePassingTokens(userId),
     ]);
     if (isRefusal(written)) return written;
+    departures.resume();
     const erased: Fact[] = erase ? [{ fact: 'profile', userId }] : [];
     const facts: Fact[] = [...written.revocations, { fact: 'account', userId }, ...erased];
     const published = await announcer.publish(facts);
     const recorded = await announcer.removeDevices(userId, deviceIds);
-    const nobody = { displayname: null, avatarUrl: null };
-    return changed(published, recorded, erase ? await announcer.updateRooms(userId, nobody) : []);
+    return changed(published, recorded);
   }
 
   async function setField({ userId, field, valueJson }: Input<'accounts.set-profile-field'>) {

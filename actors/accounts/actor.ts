@@ -1,4 +1,5 @@
 import { findFirstToken, findRegistrationToken, hasAnyAccount } from '../../db/accounts/reader.ts';
+import { readDepartedDevices } from '../../db/accounts/departed-reader.ts';
 import { createFirstToken } from '../../db/accounts/writer.ts';
 import { isRefusal } from '../../src/matrix/refusal.ts';
 import { defineActor, type TroupeContext } from '../environment.ts';
@@ -6,12 +7,17 @@ import type { InputOf, OutputOf } from '../kit/protocol.ts';
 import { createAccountChanges } from './account-changes.ts';
 import { createAnnouncer } from './announcer.ts';
 import { type AuthSessions, createAuthSessions } from './auth-sessions.ts';
+import { createDepartures } from './departures.ts';
+import { createDehydratedDevices } from './dehydrated-devices.ts';
+import { createDeviceBelongings } from './device-belongings.ts';
 import { createDeviceChanges } from './device-changes.ts';
 import { createDeviceUses } from './device-uses.ts';
 import { createExpiringMap } from './expiring-map.ts';
+import { createModeration } from './moderation.ts';
 import type { AccountsProtocol, AuthChallenge } from './protocol.ts';
 import { createRegistration } from './registration.ts';
 import { makeRegistrationToken, makeSecret } from './secrets.ts';
+import { createTokens } from './tokens.ts';
 import { writeAccounts } from './write.ts';
 
 const MAILBOX_LIMIT = 10_000;
@@ -23,6 +29,8 @@ export const NONCE_LIFETIME_MS = 60_000;
 export const NONCES_MAX = 1_000;
 
 type AdvanceAuth = InputOf<AccountsProtocol, 'accounts.advance-auth'>;
+type CompleteStage = InputOf<AccountsProtocol, 'accounts.complete-stage'>;
+type CompletedStage = OutputOf<AccountsProtocol, 'accounts.complete-stage'>;
 type FirstToken = OutputOf<AccountsProtocol, 'accounts.first-token'>;
 
 const ORDERED_BY_USER: ReadonlySet<keyof AccountsProtocol> = new Set([
@@ -30,8 +38,14 @@ const ORDERED_BY_USER: ReadonlySet<keyof AccountsProtocol> = new Set([
   'accounts.delete-devices',
   'accounts.delete-all-devices',
   'accounts.rename-device',
+  'accounts.store-dehydrated-device',
+  'accounts.forget-departed',
   'accounts.change-password',
   'accounts.deactivate',
+  'accounts.refresh',
+  'accounts.note-token-use',
+  'accounts.moderate',
+  'accounts.upgrade-guest',
 ]);
 
 /** Uses, sessions and nonces have no key: nothing keeps them waiting. */
@@ -79,10 +93,19 @@ export const accountsActor = defineActor<AccountsProtocol>({
   order: { kind: 'by-key', turnBudget: TURN_BUDGET, key: orderKey },
   start(context) {
     const { clock, random } = context;
-    const announcer = createAnnouncer(context);
+    const belongings = createDeviceBelongings(context);
+    const announcer = createAnnouncer(context, belongings);
     const uses = createDeviceUses(context);
+    const departures = createDepartures(context);
     const sessions = createAuthSessions(clock, random);
     const nonces = createExpiringMap<true>(clock, NONCE_LIFETIME_MS, NONCES_MAX);
+
+    async function completeStage({ session, stage }: CompleteStage): Promise<CompletedStage> {
+      const token = stage.type === 'm.login.registration_token' ? stage.token : null;
+      if (token !== null && !(await isTokenValid(context, sessions, token, session)))
+        return { outcome: 'wrong-token' };
+      return { outcome: sessions.completeStage(session, stage.type, token) };
+    }
 
     async function advanceAuth({ session, binding, flows, stage }: AdvanceAuth) {
       const token = stage?.type === 'm.login.registration_token' ? stage.token : null;
@@ -98,13 +121,22 @@ export const accountsActor = defineActor<AccountsProtocol>({
       });
     }
 
+    departures.resume();
+    belongings.resume();
     return {
       handlers: {
         ...createRegistration(context, announcer),
-        ...createAccountChanges(context, announcer),
+        ...createAccountChanges(context, announcer, departures),
+        'accounts.forget-departed': async ({ userId }) => {
+          await belongings.forget(userId, await readDepartedDevices(context.env.db, userId));
+        },
+        ...createDehydratedDevices(context, announcer),
         ...createDeviceChanges(context, announcer),
+        ...createTokens(context, announcer),
+        ...createModeration(context, announcer),
         'accounts.note-use': (use) => uses.note(use),
         'accounts.advance-auth': advanceAuth,
+        'accounts.complete-stage': completeStage,
         'accounts.check-registration-token': async ({ token }) => ({
           valid: await isTokenValid(context, sessions, token, null),
         }),

@@ -3,6 +3,7 @@ import { isRefusal } from '../../src/matrix/refusal.ts';
 import type { Fact } from '../../src/streams/fact.ts';
 import type { TroupeContext } from '../environment.ts';
 import { AskFailed } from '../kit/ref.ts';
+import type { DeviceBelongings } from './device-belongings.ts';
 import type { AccountChanged, StreamMark } from './protocol.ts';
 
 /** How long the caches actor has to take a revocation before it is tried again, in milliseconds. */
@@ -25,7 +26,9 @@ export interface Announcer {
   publish(facts: readonly Fact[]): Promise<readonly StreamMark[]>;
   /** Tells that devices came, went or changed their names. */
   recordDevices(userId: string, deviceIds: readonly string[]): Promise<readonly StreamMark[]>;
-  /** Tells that devices are gone: what waits for them is deleted, since a later device may have the same id. */
+  /** Deletes what others hold of devices. */
+  clearDevices(userId: string, deviceIds: readonly string[]): Promise<readonly StreamMark[]>;
+  /** Tells that devices are gone: what is held of them is deleted, since a later device may have the same id. */
   removeDevices(userId: string, deviceIds: readonly string[]): Promise<readonly StreamMark[]>;
   /** Writes a new profile into the user's member events. */
   updateRooms(userId: string, profile: Profile): Promise<readonly StreamMark[]>;
@@ -74,7 +77,7 @@ function createPublisher(context: TroupeContext): Announcer['publish'] {
 }
 
 /** Makes the announcer of one life of the actor. */
-export function createAnnouncer(context: TroupeContext): Announcer {
+export function createAnnouncer(context: TroupeContext, belongings: DeviceBelongings): Announcer {
   /** An actor that does not answer delays what it would have told; it does not undo the commit. */
   async function attempt(
     what: string,
@@ -101,21 +104,14 @@ export function createAnnouncer(context: TroupeContext): Announcer {
       return null;
     });
 
-  async function emptyInbox(userId: string, deviceId: string): Promise<void> {
-    await attempt('the end of a device', async () => {
-      const answer = await context.ref('to-device').ask('to-device.delete-device', { userId, deviceId });
-      if (isRefusal(answer)) context.log.error('an inbox was not emptied', { errcode: answer.errcode });
-      return null;
-    });
-  }
-
   return {
     publish: createPublisher(context),
     recordDevices,
-    async removeDevices(userId, deviceIds) {
-      for (const deviceId of deviceIds) await emptyInbox(userId, deviceId);
-      return recordDevices(userId, deviceIds);
-    },
+    clearDevices: (userId, deviceIds) => belongings.forget(userId, deviceIds),
+    removeDevices: async (userId, deviceIds) => [
+      ...(await belongings.forget(userId, deviceIds)),
+      ...(await recordDevices(userId, deviceIds)),
+    ],
     updateRooms: (userId, profile) =>
       attempt('a profile', async () => {
         const { rooms, position } = await context

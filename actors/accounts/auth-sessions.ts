@@ -38,6 +38,12 @@ export interface AuthStep {
 export interface AuthSessions {
   /** Takes a step; opens a session when none is named or the one named is not good for this. Never interrupted. */
   advance(step: AuthStep): AuthPassed | AuthChallenge;
+  /** Completes a stage of a session that exists, whoever asks. */
+  completeStage(
+    session: string,
+    stage: string,
+    registrationToken: string | null,
+  ): 'completed' | 'unknown-session' | 'not-asked-for';
   /** How many sessions hold a use of this registration token; the one named does not count. */
   countPending(registrationToken: string, exceptSession: string | null): number;
 }
@@ -53,7 +59,7 @@ function isComplete(session: Session): boolean {
   return session.flows.some((flow) => flow.every((stage) => session.completed.includes(stage)));
 }
 
-function complete(session: Session, step: AuthStep): Session {
+function complete(session: Session, step: Pick<AuthStep, 'completedStage' | 'registrationToken'>): Session {
   const { completedStage: stage } = step;
   if (stage === null || !session.flows.some((flow) => flow.includes(stage))) return session;
   return {
@@ -89,6 +95,13 @@ export function createAuthSessions(clock: Clock, random: Random): AuthSessions {
       if (!isComplete(session)) return challenge(session, step.problem);
       sessions.take(session.id);
       return { kind: 'passed', registrationToken: session.registrationToken };
+    },
+    completeStage(id, stage, registrationToken) {
+      const known = sessions.find(id);
+      if (known === undefined) return 'unknown-session';
+      if (!known.flows.some((flow) => flow.includes(stage))) return 'not-asked-for';
+      sessions.set(id, complete(known, { completedStage: stage, registrationToken }));
+      return 'completed';
     },
     countPending(token, exceptSession) {
       let count = 0;

@@ -7,12 +7,16 @@ export interface StreamMark {
   readonly position: number;
 }
 
-/** A device and its new access token; the token itself is only ever seen here. */
+/** A device and its new tokens; the tokens themselves are only ever seen here. */
 export interface LoggedIn {
   readonly kind: 'logged-in';
   readonly userId: string;
   readonly deviceId: string;
   readonly accessToken: string;
+  /** Null: the access token cannot be refreshed. */
+  readonly refreshToken: string | null;
+  /** How long the access token lives; null: until it is revoked. */
+  readonly expiresInMs: number | null;
   /** Where the effects of the login stand. */
   readonly marks: readonly StreamMark[];
 }
@@ -38,6 +42,15 @@ export interface WantedDevice {
   readonly deviceId: string | null;
   /** Ignored when the device exists. */
   readonly initialDeviceDisplayName: string | null;
+  /** The client can refresh: its access token ends, and comes with a refresh token. False when absent. */
+  readonly isRefreshable?: boolean;
+}
+
+/** A token that passes from one program to another, seen only here. */
+export interface IssuedToken {
+  readonly kind: 'issued';
+  readonly token: string;
+  readonly expiresInMs: number;
 }
 
 /** What a session of user-interactive authentication is good for, and nothing else. */
@@ -86,6 +99,8 @@ export type AccountsProtocol = {
       /** PHC text; null: no password login. */
       readonly passwordHash: string | null;
       readonly isAdmin: boolean;
+      /** False when absent. */
+      readonly isGuest?: boolean;
       readonly displayname: string | null;
       /** One use of it is taken in the same write. */
       readonly registrationToken: string | null;
@@ -95,9 +110,50 @@ export type AccountsProtocol = {
   >;
   /**
    * Makes a device (or takes over the one named, whose tokens are revoked) with a new access token. The caller has checked the
-   * credentials. Refused with M_USER_DEACTIVATED (also when there is no such account), M_FORBIDDEN (too many devices).
+   * credentials. Refused with M_USER_DEACTIVATED (also when there is no such account), M_FORBIDDEN (too many devices, or a login token that
+   * is used or has expired).
    */
-  'accounts.log-in': Ask<{ readonly userId: string } & WantedDevice, LoggedIn | Refusal>;
+  'accounts.log-in': Ask<
+    {
+      readonly userId: string;
+      /** The hash of a login token of this user, which is used up in the same write. */
+      readonly loginTokenHash?: string;
+    } & WantedDevice,
+    LoggedIn | Refusal
+  >;
+  /**
+   * Gives a device new tokens for its refresh token, which stays good until one of them is used. Refused with M_UNKNOWN_TOKEN,
+   * M_USER_LOCKED. Client-Server API v1.19, "Refreshing access tokens".
+   */
+  'accounts.refresh': Ask<{ readonly userId: string; readonly refreshHash: string }, LoggedIn | Refusal>;
+  /** An access token that came from a refresh is used for the first time: the refresh token behind it is good for nothing any more. */
+  'accounts.note-token-use': Tell<{ readonly userId: string; readonly tokenHash: string }>;
+  /** Makes a token for one login, or one that tells another service who the user is. Refused when storage cannot be written. */
+  'accounts.issue-token': Ask<
+    { readonly userId: string; readonly purpose: 'login' | 'openid' },
+    IssuedToken | Refusal
+  >;
+  /**
+   * Locks or suspends an account, or ends that. The caller has checked who may. Refused with M_NOT_FOUND when there is no such account, or
+   * it is deactivated.
+   */
+  'accounts.moderate': Ask<
+    { readonly userId: string; readonly measure: 'lock' | 'suspend'; readonly isOn: boolean },
+    AccountChanged | Refusal
+  >;
+  /**
+   * Makes a guest an ordinary user with a password and, unless `device` is null, logs in anew; the guest's device and its token end. The
+   * caller has checked the guest's token. Refused with M_USER_DEACTIVATED when this is no guest (any more), M_FORBIDDEN (registration token).
+   */
+  'accounts.upgrade-guest': Ask<
+    {
+      readonly userId: string;
+      readonly passwordHash: string;
+      readonly registrationToken: string | null;
+      readonly device: WantedDevice | null;
+    },
+    Registered | Refusal
+  >;
   /** Deletes devices with their access tokens; those that do not exist are passed over. */
   'accounts.delete-devices': Ask<
     { readonly userId: string; readonly deviceIds: readonly string[] },
@@ -105,6 +161,22 @@ export type AccountsProtocol = {
   >;
   /** Deletes all devices of a user with their access tokens: logs out everywhere. */
   'accounts.delete-all-devices': Ask<{ readonly userId: string }, AccountChanged | Refusal>;
+  /**
+   * Makes a device without a token, which stands for its user while no other is at hand, in the place of the one before. Its keys are the
+   * caller's to store, afterwards. MSC3814. Refused with M_FORBIDDEN (the device is logged in, or there are too many).
+   */
+  'accounts.store-dehydrated-device': Ask<
+    {
+      readonly userId: string;
+      readonly deviceId: string;
+      readonly displayName: string | null;
+      /** JSON text. */
+      readonly deviceData: string;
+    },
+    AccountChanged | Refusal
+  >;
+  /** What is held of devices that are gone is let go of, where a life before this one could not see to it. */
+  'accounts.forget-departed': Tell<{ readonly userId: string }>;
   /** Names a device, or takes its name away. Refused with M_NOT_FOUND. */
   'accounts.rename-device': Ask<
     { readonly userId: string; readonly deviceId: string; readonly displayName: string | null },
@@ -120,7 +192,10 @@ export type AccountsProtocol = {
     },
     AccountChanged | Refusal
   >;
-  /** Ends an account for ever: its password, devices and tokens go, its name stays taken. `erase`: its profile goes too. */
+  /**
+   * Ends an account for ever: its password, devices and tokens go, its rooms are left by and by, its name stays taken. `erase`: its profile
+   * and account data go too, and whoever comes later is served its events without content.
+   */
   'accounts.deactivate': Ask<{ readonly userId: string; readonly erase: boolean }, AccountChanged | Refusal>;
   /**
    * Sets (JSON text) or deletes (null) one profile field; `displayname` and `avatar_url` go into the user's member events.
@@ -153,10 +228,23 @@ export type AccountsProtocol = {
        */
       readonly stage:
         | { readonly type: 'm.login.registration_token'; readonly token: string }
-        | { readonly type: 'm.login.dummy' | 'm.login.password' }
+        | { readonly type: 'm.login.dummy' | 'm.login.password' | 'm.login.terms' }
         | null;
     },
     AuthPassed | AuthChallenge
+  >;
+  /**
+   * Completes a stage of a session from a web page: who knows the session's name may. The client that opened it then asks again with
+   * nothing but the session. Client-Server API v1.19, "Fallback".
+   */
+  'accounts.complete-stage': Ask<
+    {
+      readonly session: string;
+      readonly stage:
+        | { readonly type: 'm.login.registration_token'; readonly token: string }
+        | { readonly type: 'm.login.dummy' | 'm.login.terms' };
+    },
+    { readonly outcome: 'completed' | 'unknown-session' | 'not-asked-for' | 'wrong-token' }
   >;
   /** May this registration token be used now? Uses that are pending count. */
   'accounts.check-registration-token': Ask<{ readonly token: string }, { readonly valid: boolean }>;

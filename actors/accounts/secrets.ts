@@ -27,6 +27,16 @@ export function makeAccessToken(random: Random): string {
   return TOKEN_PREFIX + random.text(SECRET_LENGTH);
 }
 
+/** A new refresh token of 256 random bits. */
+export function makeRefreshToken(random: Random): string {
+  return `${TOKEN_PREFIX}refresh_${random.text(SECRET_LENGTH)}`;
+}
+
+/** A new token for one login, or for another service, of 256 random bits. */
+export function makePassingToken(random: Random): string {
+  return TOKEN_PREFIX + random.text(SECRET_LENGTH);
+}
+
 /** The name of a session, or a nonce: 256 random bits. */
 export function makeSecret(random: Random): string {
   return random.text(SECRET_LENGTH);

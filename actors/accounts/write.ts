@@ -1,4 +1,4 @@
-import type { AccountGuard } from '../../db/accounts/writer.ts';
+import type { AccountGuard } from '../../db/accounts/account-guard.ts';
 import type { WriteStep } from '../../db/kit/write-set.ts';
 import { type Refusal, refuse } from '../../src/matrix/refusal.ts';
 import type { Fact } from '../../src/streams/fact.ts';
@@ -12,6 +12,10 @@ const REFUSAL_BY_GUARD: Readonly<Record<AccountGuard, Refusal>> = {
   'token-is-invalid': refuse('M_FORBIDDEN', 'The registration token is not valid.'),
   'no-such-account': refuse('M_USER_DEACTIVATED', 'This account has been deactivated.'),
   'no-such-device': refuse('M_NOT_FOUND', 'There is no such device.'),
+  'refresh-token-is-used-up': refuse('M_UNKNOWN_TOKEN', 'The refresh token has been used already.', {
+    extra: { soft_logout: true },
+  }),
+  'login-token-is-unknown': refuse('M_FORBIDDEN', 'The login token is not known, or has been used already.'),
 };
 
 /** A write that is committed. */

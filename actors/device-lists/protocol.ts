@@ -3,7 +3,10 @@ import type { StreamOwnerProtocol } from '../../src/streams/message.ts';
 import type { Ask } from '../kit/protocol.ts';
 
 export type DeviceListsProtocol = StreamOwnerProtocol & {
-  /** Devices of a local user came, went or changed: one position each. */
+  /**
+   * Devices of a local user came, went or changed: one position each. A cross-signing key that changed stands among them by its public key,
+   * which is no device's id.
+   */
   'device-lists.record-changes': Ask<
     { readonly userId: string; readonly deviceIds: readonly string[] },
     { readonly kind: 'recorded'; readonly position: number } | Refusal

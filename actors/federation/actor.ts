@@ -36,11 +36,12 @@ export const federationActor = defineActor<FederationProtocol>({
     }
 
     /** Those in the room after the event, and the one that it may have put out. */
-    async function destinationsOf({ roomId, position, removedUserId }: QueueEvent): Promise<Set<string>> {
+    async function destinationsOf(event: QueueEvent): Promise<Set<string>> {
+      const { roomId, position, removedUserId, furtherHosts = [] } = event;
       // The caches of another thread than that of the rooms know of the event only when its view does.
       await context.env.streams?.reached('events', position);
       const removed = removedUserId === undefined ? undefined : domainOf(removedUserId);
-      const hosts = new Set(await otherHosts(roomId));
+      const hosts = new Set([...(await otherHosts(roomId)), ...furtherHosts]);
       if (removed !== undefined && removed !== ownName) hosts.add(removed);
       return hosts;
     }

@@ -22,5 +22,7 @@ export type FederationProtocol = StreamOwnerProtocol & {
     readonly position: number;
     /** Whoever was made to leave by it: that user's server may have nobody else in the room, and is to know. */
     readonly removedUserId?: string;
+    /** Servers that are in the room and are not known to be after the event: those of a room that this server leaves with it. */
+    readonly furtherHosts?: readonly string[];
   }>;
 };

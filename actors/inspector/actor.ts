@@ -1,3 +1,5 @@
+import { readReports } from '../../db/reports/reader.ts';
+import { countInconsistentMemberships } from '../../db/rooms/membership-check-reader.ts';
 import { findRoomFigures } from '../../db/rooms/room-figures-reader.ts';
 import { cacheReports } from '../../src/inspector/cache-report.ts';
 import { limitReports } from '../../src/inspector/limit-report.ts';
@@ -9,8 +11,10 @@ import { defineActor, type Environment } from '../environment.ts';
 import type { ActorDefinition } from '../kit/actor.ts';
 import type { Supervisor } from '../kit/supervisor.ts';
 import type { ActorMap } from '../protocols.ts';
+import { deleteRoom, purgeRoom } from './purges.ts';
 import { startInspectorListener } from './listener.ts';
 import type { InspectorProtocol, InspectorSubject } from './protocol.ts';
+import { createStateQuestions } from './state-questions.ts';
 
 /** Those who look are few: a short mailbox is enough. */
 const MAILBOX_LIMIT = 1_000;
@@ -47,18 +51,27 @@ export function defineInspectorActor(
     mailbox: { limit: MAILBOX_LIMIT, whenFull: 'refuse' },
     order: { kind: 'interleaved' },
     async start(context) {
+      const states = createStateQuestions(context);
       const listener = await startInspectorListener(context);
       context.ended.addEventListener('abort', () => listener.close(), { once: true });
       return {
         handlers: {
           // Plain data throughout: what stands in a report is JSON.
           'inspector.read-list': ({ subject }) => LISTS[subject](inspected) as unknown as readonly Json[],
+          'inspector.read-reports': ({ before, limit }) => readReports(context.env.db, before, limit),
           async 'inspector.read-room'({ roomId }) {
-            const figures = await findRoomFigures(context.env.db, roomId);
+            const { db, config } = context.env;
+            const figures = await findRoomFigures(db, roomId);
             if (figures === undefined)
               return refuse('M_NOT_FOUND', `this server does not know the room ${roomId}`);
-            return { ...figures } satisfies JsonObject;
+            const differing = await countInconsistentMemberships(db, roomId, config.server.name);
+            const check = { membershipsConsistent: differing === 0, inconsistentMemberships: differing };
+            return { ...figures, ...check } satisfies JsonObject;
           },
+          'inspector.explain-state': (question) => states.explain(question),
+          'inspector.diff-states': (question) => states.diff(question),
+          'inspector.purge-room': (request) => purgeRoom(context, request),
+          'inspector.delete-room': (request) => deleteRoom(context, request),
           async 'inspector.restart-actor'({ name }) {
             const isKnown = inspected.status().actors.some((actor) => actor.name === name);
             if (!isKnown) return refuse('M_NOT_FOUND', `there is no actor ${name}`);

@@ -1,6 +1,13 @@
+import type { Report } from '../../db/reports/reader.ts';
 import type { ListenAddress } from '../../src/config/config.ts';
 import type { Json, JsonObject } from '../../src/kit/json.ts';
 import type { Refusal } from '../../src/matrix/refusal.ts';
+import type {
+  DifferenceQuestion,
+  StateDifference,
+  StateExplanation,
+  StateQuestion,
+} from '../../src/state-resolution/explanation.ts';
 import type { Ask } from '../kit/protocol.ts';
 
 /** A list that the inspector can give of everything that runs. */
@@ -9,8 +16,35 @@ export type InspectorSubject = 'actors' | 'streams' | 'caches' | 'threads' | 'li
 export type InspectorProtocol = {
   /** One list: read from shared memory, so that it is there whatever the other threads do. */
   'inspector.read-list': Ask<{ readonly subject: InspectorSubject }, readonly Json[]>;
+  /** What users have reported, the newest first: at most `limit`, with ids below `before`. */
+  'inspector.read-reports': Ask<
+    { readonly before: number | null; readonly limit: number },
+    readonly Report[]
+  >;
   /** What is known of one room. Refused with M_NOT_FOUND. */
   'inspector.read-room': Ask<{ readonly roomId: string }, JsonObject | Refusal>;
+  /** Why an entry of a room's state is what it is. Refused with M_NOT_FOUND; 503 when the pool has too much to do. */
+  'inspector.explain-state': Ask<StateQuestion, StateExplanation | Refusal>;
+  /** In what two states of a room differ. Refused with M_NOT_FOUND; 503 when the pool has too much to do. */
+  'inspector.diff-states': Ask<DifferenceQuestion, StateDifference | Refusal>;
+  /**
+   * Deletes the history of a room before an event, or before the first event that is not older than `beforeTs` (milliseconds since the Unix
+   * epoch). Answers when it is done. Refused with M_NOT_FOUND, M_BAD_JSON.
+   */
+  'inspector.purge-room': Ask<
+    {
+      readonly roomId: string;
+      readonly beforeEventId: string | null;
+      readonly beforeTs: number | null;
+      readonly deleteLocalEvents: boolean;
+    },
+    JsonObject | Refusal
+  >;
+  /** Deletes a room. Answers when it is done. Refused with M_NOT_FOUND. */
+  'inspector.delete-room': Ask<
+    { readonly roomId: string; readonly isBlocked: boolean },
+    JsonObject | Refusal
+  >;
   /** Ends the present life of an actor and starts the next. Refused with M_NOT_FOUND. Answers when the next has started. */
   'inspector.restart-actor': Ask<{ readonly name: string }, { readonly restarted: string } | Refusal>;
   /** Where its own listener listens; the port is never 0. */

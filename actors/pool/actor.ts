@@ -1,9 +1,17 @@
 import { availableParallelism } from 'node:os';
 import type { Piscina } from 'piscina';
-import { refuse } from '../../src/matrix/refusal.ts';
+import { type Refusal, refuse } from '../../src/matrix/refusal.ts';
+import type { ThumbnailFile } from '../../src/media/thumbnail.ts';
 import { defineActor } from '../environment.ts';
 import type { PoolProtocol } from './protocol.ts';
-import type { hashPassword, verifyPassword } from './worker.ts';
+import type {
+  diffStates,
+  explainState,
+  hashPassword,
+  renderThumbnail,
+  resolveState,
+  verifyPassword,
+} from './worker.ts';
 
 const MAILBOX_LIMIT = 1_000;
 /** Threads that compute at the same time: each holds 19 MiB while it hashes a password. */
@@ -21,9 +29,13 @@ const WORKER = new URL('./worker.ts', import.meta.url).href;
 interface Tasks {
   readonly hashPassword: typeof hashPassword;
   readonly verifyPassword: typeof verifyPassword;
+  readonly renderThumbnail: typeof renderThumbnail;
+  readonly resolveState: typeof resolveState;
+  readonly explainState: typeof explainState;
+  readonly diffStates: typeof diffStates;
 }
 
-const busy = refuse('M_LIMIT_EXCEEDED', 'too many passwords are being checked, try again soon', {
+const busy = refuse('M_LIMIT_EXCEEDED', 'too much is being computed, try again soon', {
   status: 503,
   extra: { retry_after_ms: RETRY_AFTER_MS },
 });
@@ -53,16 +65,23 @@ export const poolActor = defineActor<PoolProtocol>({
     });
     const queued = context.metrics.gauge('pool.queued');
 
-    async function run<Name extends keyof Tasks>(
+    async function submit<Name extends keyof Tasks>(
+      name: Name,
+      task: Parameters<Tasks[Name]>[0],
+    ): Promise<Awaited<ReturnType<Tasks[Name]>> | typeof busy> {
+      const piscina = await open();
+      if (piscina.queueSize >= POOL_QUEUE_MAX) return busy;
+      const result: Promise<Awaited<ReturnType<Tasks[Name]>>> = piscina.run(task, { name });
+      queued.set(piscina.queueSize);
+      return result;
+    }
+
+    async function runOnPassword<Name extends 'hashPassword' | 'verifyPassword'>(
       name: Name,
       task: Parameters<Tasks[Name]>[0],
     ): Promise<ReturnType<Tasks[Name]> | typeof busy> {
       try {
-        const piscina = await open();
-        if (piscina.queueSize >= POOL_QUEUE_MAX) return busy;
-        const result: Promise<ReturnType<Tasks[Name]>> = piscina.run(task, { name });
-        queued.set(piscina.queueSize);
-        return await result;
+        return await submit(name, task);
       } catch (error) {
         // A handler that throws is logged with its input, and this input is a password: so the crash is reported without it, and what
         // the handler gives afterwards is nobody's any more.
@@ -71,16 +90,50 @@ export const poolActor = defineActor<PoolProtocol>({
       }
     }
 
+    async function runOnStates<Name extends 'resolveState' | 'explainState' | 'diffStates'>(
+      name: Name,
+      task: Parameters<Tasks[Name]>[0],
+    ): Promise<Awaited<ReturnType<Tasks[Name]>> | Refusal> {
+      try {
+        return await submit(name, task);
+      } catch (error) {
+        // What is broken is one room, on a thread that keeps nothing: other rooms and all passwords shall not suffer from it, as they
+        // would from crashes of the pool, and the server from too many of them.
+        context.log.error('the states of a room could not be worked on', {
+          task: name,
+          roomId: task.roomId,
+          error,
+        });
+        return refuse('M_UNKNOWN', `the states of ${task.roomId} could not be worked on`, { status: 500 });
+      }
+    }
+
+    async function render(task: Parameters<Tasks['renderThumbnail']>[0]): Promise<ThumbnailFile | Refusal> {
+      // The native library stays loaded on this thread, because those of the pool come and go, and it must not be unloaded under one of them.
+      await import('sharp');
+      try {
+        return await submit('renderThumbnail', task);
+      } catch (error) {
+        // One picture shall not take passwords down with it.
+        context.log.error('a thumbnail could not be made', { source: task.source, error });
+        return refuse('M_UNKNOWN', 'The thumbnail could not be made.', { status: 500 });
+      }
+    }
+
     return {
       handlers: {
+        'pool.render-thumbnail': render,
         async 'pool.hash-password'(task) {
-          const hash = await run('hashPassword', task);
+          const hash = await runOnPassword('hashPassword', task);
           return typeof hash === 'string' ? { hash } : hash;
         },
         async 'pool.verify-password'(task) {
-          const matches = await run('verifyPassword', task);
+          const matches = await runOnPassword('verifyPassword', task);
           return typeof matches === 'boolean' ? { matches } : matches;
         },
+        'pool.resolve-state': (task) => runOnStates('resolveState', task),
+        'pool.explain-state': (task) => runOnStates('explainState', task),
+        'pool.diff-states': (task) => runOnStates('diffStates', task),
       },
       stop: async () => (await opened)?.close(),
     };

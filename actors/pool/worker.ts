@@ -1,4 +1,9 @@
 import { hashSync, verifySync } from '@node-rs/argon2';
+import type { Refusal } from '../../src/matrix/refusal.ts';
+import type { RenderTask } from '../../src/media/render-thumbnail.ts';
+import type { ThumbnailFile } from '../../src/media/thumbnail.ts';
+import type { StateDifference, StateExplanation } from '../../src/state-resolution/explanation.ts';
+import type { DifferenceTask, ExplanationTask, ResolutionTask, ResolvedStates } from './protocol.ts';
 
 /**
  * argon2id with 19 MiB and two passes: the first choice of the OWASP cheat sheet for password storage. The package names its algorithms by
@@ -26,4 +31,26 @@ export function hashPassword(task: { readonly password: string }): string {
 export function verifyPassword(task: { readonly password: string; readonly hash: string | null }): boolean {
   const matches = verifySync(task.hash ?? DECOY_HASH, task.password);
   return matches && task.hash !== null;
+}
+
+// Loaded with the first task of its kind: a thread that checks passwords needs no database.
+
+/** Makes a thumbnail. */
+export async function renderThumbnail(task: RenderTask): Promise<ThumbnailFile | Refusal> {
+  return (await import('../../src/media/render-thumbnail.ts')).renderThumbnail(task);
+}
+
+/** Resolves states of the database. */
+export async function resolveState(task: ResolutionTask): Promise<ResolvedStates> {
+  return (await import('./state-tasks.ts')).runResolution(task);
+}
+
+/** Says why an entry of a state is what it is. */
+export async function explainState(task: ExplanationTask): Promise<StateExplanation | Refusal> {
+  return (await import('./state-tasks.ts')).runExplanation(task);
+}
+
+/** Says in what two states differ. */
+export async function diffStates(task: DifferenceTask): Promise<StateDifference | Refusal> {
+  return (await import('./state-tasks.ts')).runDifference(task);
 }

@@ -1,9 +1,10 @@
 import { findReceiptPlace } from '../../db/receipts/reader.ts';
-import { storeReceipt } from '../../db/receipts/writer.ts';
+import { forgetRoom, storeReceipt } from '../../db/receipts/writer.ts';
 import { refuse } from '../../src/matrix/refusal.ts';
 import { receiptsStream } from '../../src/streams/receipts-stream.ts';
 import { defineActor, type TroupeContext } from '../environment.ts';
 import type { InputOf, OutputOf } from '../kit/protocol.ts';
+import { FORGOTTEN_ROWS_MAX, forgetRows } from '../forget-rows.ts';
 import { ownDurableStream } from '../stream-owner.ts';
 import { unavailableRefusal } from '../unavailable-refusal.ts';
 import type { ReceiptsProtocol } from './protocol.ts';
@@ -52,7 +53,15 @@ export const receiptsActor = defineActor<ReceiptsProtocol>({
       return { kind: 'stored', position: outcome.position ?? owner.currentToken() };
     }
 
-    return { handlers: { ...handlers, 'receipts.set-receipt': setReceipt } };
+    return {
+      handlers: {
+        ...handlers,
+        'receipts.set-receipt': setReceipt,
+        // Nobody finds the room any more: what caches hold of it was dropped with it.
+        'receipts.forget-room': ({ roomNid }) =>
+          forgetRows(context, forgetRoom(roomNid, FORGOTTEN_ROWS_MAX), () => null),
+      },
+    };
   },
 });
 

@@ -1,6 +1,7 @@
 import type { Refusal } from '../../src/matrix/refusal.ts';
 import type { StreamOwnerProtocol } from '../../src/streams/message.ts';
 import type { Ask } from '../kit/protocol.ts';
+import type { Forgotten } from '../rooms/protocol.ts';
 
 export type ReceiptType = 'm.read' | 'm.read.private';
 
@@ -17,4 +18,6 @@ export type ReceiptsProtocol = StreamOwnerProtocol & {
     },
     { readonly kind: 'stored'; readonly position: number } | Refusal
   >;
+  /** Deletes some receipts of a room that is deleted: nobody can set any there. Asked again until there are no more. */
+  'receipts.forget-room': Ask<{ readonly roomNid: number }, Forgotten | Refusal>;
 };

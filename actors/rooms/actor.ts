@@ -1,29 +1,51 @@
+import { join } from 'node:path';
+import { DATABASE_FILE } from '../../db/kit/sqlite.ts';
 import type { WriteOutcome, WriteStep } from '../../db/kit/write-set.ts';
 import { readHighestNumbers } from '../../db/rooms/head-reader.ts';
+import { readSettled } from '../../db/rooms/inbound-reader.ts';
 import { eventsStream } from '../../src/streams/events-stream.ts';
 import { defineActor, type TroupeContext } from '../environment.ts';
 import { commit } from '../commit.ts';
 import { ownDurableStream } from '../stream-owner.ts';
+import type { Handlers } from '../kit/actor.ts';
+import { unavailableRefusal } from '../unavailable-refusal.ts';
+import { acceptJoin } from './accept-join.ts';
+import { unlessClosed, unlessEnteringClosed } from './blocked-rooms.ts';
 import { changeMembership } from './change-membership.ts';
-import { createCommit, type CommitEvents } from './commit-events.ts';
+import { type CommitRows, createCommit } from './commit-events.ts';
 import { createRoom, type RoomMaker } from './create-room.ts';
 import { forgetRoom } from './forget-room.ts';
+import { createJoinReception } from './join-reception.ts';
+import { makeJoin } from './make-join.ts';
 import type { RoomsProtocol } from './protocol.ts';
 import { startPruning } from './prune-transactions.ts';
+import { receiveEvent } from './receive-event.ts';
+import { receiveInvite } from './receive-invite.ts';
+import { receiveOutliers } from './receive-outliers.ts';
+import { reconsiderEvents } from './reconsider-waiting.ts';
 import { redactEvent } from './redact-event.ts';
+import { deleteAlias, setAlias } from './room-aliases.ts';
+import { createResolver } from './resolution.ts';
+import { startPurging } from './purge-handlers.ts';
 import { createRoomMemory } from './room-memory.ts';
 import type { RoomsDesk } from './rooms-desk.ts';
 import { sendEvent } from './send-event.ts';
+import { setVisibility } from './set-visibility.ts';
+import { settleCommits } from './settled-commits.ts';
 import { createTransactionMemory } from './transaction-memory.ts';
 import { updateMemberProfile, updateProfile } from './update-profile.ts';
+import { upgradeRoom } from './upgrade-room.ts';
 
 const MAILBOX_LIMIT = 10_000;
 /** Messages of one room that are handled before the other rooms get their turn. */
 const TURN_BUDGET = 64;
 /** Characters of `[A-Za-z0-9]` in the ids that we choose. */
 const LOCALPART_LENGTH = 18;
+/** Events that others wait for and that came in an earlier life, at a start. */
+const RECONSIDERED_AT_START_MAX = 1_000;
 
-function createDesk(context: TroupeContext, commitEvents: CommitEvents, lastStateGroup: number): RoomsDesk {
+function createDesk(context: TroupeContext, commitRows: CommitRows, lastStateGroup: number): RoomsDesk {
+  const commits = settleCommits(commitRows);
   const { db, config, serverKey } = context.env;
   const serverName = config.server.name;
   let stateGroup = lastStateGroup;
@@ -38,8 +60,25 @@ function createDesk(context: TroupeContext, commitEvents: CommitEvents, lastStat
       numbers: { next: () => (stateGroup += 1) },
       newEventLocalpart: () => context.random.text(LOCALPART_LENGTH),
     },
-    commit: commitEvents,
+    ...commits,
+    resolver: createResolver({
+      db,
+      databasePath: join(config.data.path, DATABASE_FILE),
+      pool: context.ref('pool'),
+    }),
+    reconsiderLater(roomId, eventIds) {
+      // Should the mailbox be full: what waits is found again when the actor starts, or when it comes again.
+      context.ref('rooms').tell('rooms.reconsider-events', { roomId, eventIds });
+    },
   };
+}
+
+/** What was stored before a crash and is waited for: whoever waits is looked at again. */
+async function reconsiderAll(desk: RoomsDesk): Promise<void> {
+  const byRoom = new Map<string, string[]>();
+  for (const { roomId, eventId } of await readSettled(desk.db, RECONSIDERED_AT_START_MAX))
+    byRoom.set(roomId, [...(byRoom.get(roomId) ?? []), eventId]);
+  for (const [roomId, eventIds] of byRoom) desk.reconsiderLater(roomId, eventIds);
 }
 
 function createMaker(context: TroupeContext, lastRoomNid: number): RoomMaker {
@@ -70,21 +109,38 @@ export const roomsActor = defineActor<RoomsProtocol>({
     const highest = await readHighestNumbers(context.env.db);
     const desk = createDesk(context, createCommit(context, owner), highest.stateGroup);
     const maker = createMaker(context, highest.roomNid);
+    await reconsiderAll(desk);
     const self = context.ref('rooms');
     const { clock, ended } = context;
     const write = (steps: readonly WriteStep[]): Promise<WriteOutcome> => commit(context, steps);
     startPruning({ clock, ended, write, crash: (error) => context.crash(error) });
-    return {
-      handlers: {
-        ...handlers,
-        'rooms.create-room': (input) => createRoom(desk, maker, input),
-        'rooms.send-event': (input) => sendEvent(desk, input),
-        'rooms.redact-event': (input) => redactEvent(desk, input),
-        'rooms.change-membership': (input) => changeMembership(desk, input),
-        'rooms.update-profile': (input) => updateProfile(desk, self, input, () => owner.currentToken()),
-        'rooms.update-member-profile': (input) => updateMemberProfile(desk, input),
-        'rooms.forget-room': (input) => forgetRoom(context, write, input),
-      },
+    const own: Handlers<RoomsProtocol> = {
+      ...handlers,
+      ...startPurging(context, { desk, position: () => owner.currentToken(), write }),
+      'rooms.create-room': (input) => createRoom(desk, maker, input),
+      'rooms.upgrade-room': (input) => upgradeRoom(desk, maker, input),
+      'rooms.set-alias': (input) => setAlias(context, desk, write, input),
+      'rooms.delete-alias': (input) => deleteAlias(context, desk, write, input),
+      'rooms.set-visibility': (input) => setVisibility(context, desk, write, input),
+      'rooms.send-event': (input) => sendEvent(desk, input),
+      'rooms.redact-event': (input) => redactEvent(desk, input),
+      'rooms.change-membership': unlessEnteringClosed(desk.db, (input) => changeMembership(desk, input)),
+      'rooms.update-profile': (input) => updateProfile(desk, self, input, () => owner.currentToken()),
+      'rooms.update-member-profile': (input) => updateMemberProfile(desk, input),
+      'rooms.forget-room': (input) => forgetRoom(context, write, input),
+      'rooms.receive-event': (input) => receiveEvent(desk, input),
+      'rooms.receive-outliers': (input) => receiveOutliers(desk, input),
+      'rooms.reconsider-events': (input) => reconsiderEvents(desk, input),
+      'rooms.receive-invite': unlessClosed(desk.db, (input) => receiveInvite(desk, reception, input)),
+      'rooms.accept-join': unlessClosed(desk.db, (input) => acceptJoin(desk, reception, input)),
+      'rooms.make-join': unlessClosed(desk.db, (input) => makeJoin(desk, input)),
     };
+    const reception = createJoinReception(own, {
+      maker,
+      write,
+      position: () => owner.currentToken(),
+      unavailable: (outcome) => unavailableRefusal(outcome, context.env.config),
+    });
+    return { handlers: own };
   },
 });

@@ -1,6 +1,10 @@
 import type { JsonObject } from '../../src/kit/json.ts';
 import { isRefusal, type Refusal, refuse } from '../../src/matrix/refusal.ts';
+import { isOfServer } from '../../src/matrix/identifiers/domain.ts';
+import { Later } from '../kit/actor.ts';
 import type { InputOf } from '../kit/protocol.ts';
+import { leaveOutOfBand } from './leave-out-of-band.ts';
+import { findDeparture } from './leave-room.ts';
 import type { RoomsProtocol } from './protocol.ts';
 import { authoriseRestrictedJoin } from './restricted-join.ts';
 import type { Room } from './room-memory.ts';
@@ -48,9 +52,12 @@ function checkParties({ action, sender, target }: ChangeMembership): Refusal | u
   return undefined;
 }
 
-function unknownRoom({ action, roomId }: ChangeMembership): Refusal {
+/** In a room that this server is not in, an invite may be rejected and a knock taken back; the rest takes a server that is in it. */
+function outsideOfRoom(desk: RoomsDesk, input: ChangeMembership): Refusal | Promise<Turn> {
+  const { action, roomId } = input;
+  if (action === 'leave') return leaveOutOfBand(desk, input);
   return action === 'join' || action === 'knock'
-    ? refuse('M_NOT_FOUND', `there is no room ${roomId} that this server knows`)
+    ? refuse('M_NOT_FOUND', `this server is in no room ${roomId}`)
     : notInRoom();
 }
 
@@ -64,7 +71,7 @@ export function changeMembership(desk: RoomsDesk, input: ChangeMembership): Prom
   return withRoom(
     desk,
     input.roomId,
-    () => unknownRoom(input),
+    () => outsideOfRoom(desk, input),
     async (room) => {
       const { action, sender, target } = input;
       const current = await findMembership(room, target);
@@ -73,11 +80,28 @@ export function changeMembership(desk: RoomsDesk, input: ChangeMembership): Prom
       const content = await memberContent(desk, room, input, current);
       if (isRefusal(content)) return content;
       const originServerTs = desk.clock.now();
-      const proposal: Proposal = { sender, type: 'm.room.member', stateKey: target, content, originServerTs };
-      await loadFor(desk, room, proposal);
-      return sendProposal(desk, room, proposal);
+      const type = 'm.room.member';
+      const proposal = { sender, type, stateKey: target, content, originServerTs };
+      await loadFor(room, proposal);
+      return sendMembership(desk, room, proposal, current);
     },
   );
+}
+
+/** The end of a local user's stay may be the end of this server's. */
+async function sendMembership(
+  desk: RoomsDesk,
+  room: Room,
+  proposal: Proposal & { readonly stateKey: string },
+  current: string | undefined,
+): Promise<Turn> {
+  const { stateKey: target, content } = proposal;
+  const endsStay = current === 'join' && content['membership'] !== 'join';
+  if (!endsStay || !isOfServer(target, desk.serverName)) return sendProposal(desk, room, proposal);
+  const departure = await findDeparture(desk, room.roomId, [target]);
+  const turn = sendProposal(desk, room, proposal, { departure });
+  // The next turn of the room has to find that this server is not in it.
+  return departure !== null && turn instanceof Later ? turn.answer : turn;
 }
 
 async function memberContent(

@@ -2,12 +2,16 @@ import type { WriteStep } from '../../db/kit/write-set.ts';
 import type { EventsRow } from '../../db/rooms/stream-reader.ts';
 import type { TransactionKey } from '../../db/rooms/transaction-reader.ts';
 import type { EventWrite, RoomsGuard } from '../../db/rooms/writer.ts';
+import type { JsonObject } from '../../src/kit/json.ts';
 import { isOfServer } from '../../src/matrix/identifiers/domain.ts';
+import { relationOf } from '../../src/matrix/events/relation.ts';
 import { type Refusal, refuse } from '../../src/matrix/refusal.ts';
 import { eventsStream } from '../../src/streams/events-stream.ts';
+import type { Fact } from '../../src/streams/fact.ts';
 import type { TroupeContext } from '../environment.ts';
 import type { DurableStreamOwner } from '../stream-owner.ts';
 import { unavailableRefusal } from '../unavailable-refusal.ts';
+import { followUpgrades } from './follow-upgrade.ts';
 import type { StagedEvent } from './stage-event.ts';
 
 /** What a staged event does beside being stored. */
@@ -26,7 +30,7 @@ export function membershipOf(event: StagedEvent): string | null {
 
 /** What the store has to know of a staged event. */
 export function writeOf(event: StagedEvent, effects: EventEffects, serverName: string): EventWrite {
-  const { room, proposal, built, depth, stateGroup, follows } = event;
+  const { room, proposal, built, depth, stateGroup, follows, resolvedStateGroup } = event;
   const { type, stateKey, sender, originServerTs } = proposal;
   const membership = membershipOf(event);
   const isLocalMember = stateKey !== undefined && membership !== null && isOfServer(stateKey, serverName);
@@ -39,13 +43,29 @@ export function writeOf(event: StagedEvent, effects: EventEffects, serverName: s
     state: stateKey === undefined ? null : { type, stateKey, membership },
     stateGroup,
     follows,
+    ...(resolvedStateGroup !== undefined && { resolvedStateGroup }),
     localMembership: isLocalMember ? { userId: stateKey, membership, sender } : null,
+    ...(relationOf(proposal.content) !== null && { isRelated: true }),
     ...effects,
   };
 }
 
-function rowOf(event: StagedEvent, redacts: string | null): EventsRow {
-  const { type, stateKey, sender } = event.proposal;
+/** The events whose relations an event changes, where there are any. */
+export function parentsOf(
+  content: JsonObject,
+  parentOfRedacted: string | null,
+): { readonly parents?: readonly string[] } {
+  const parents = [relationOf(content)?.parentId ?? null, parentOfRedacted].filter((id) => id !== null);
+  return parents.length === 0 ? {} : { parents };
+}
+
+/** The row of the events stream that a staged event makes. `parentOfRedacted`: what the event that it redacts relates to. */
+export function rowOf(
+  event: StagedEvent,
+  redacts: string | null,
+  parentOfRedacted: string | null = null,
+): EventsRow {
+  const { type, stateKey, sender, content } = event.proposal;
   return {
     kind: 'event',
     eventId: event.built.eventId,
@@ -55,37 +75,52 @@ function rowOf(event: StagedEvent, redacts: string | null): EventsRow {
     sender,
     membership: membershipOf(event),
     redacts,
+    ...parentsOf(content, parentOfRedacted),
   };
 }
 
-/** Tells the other actors what was committed. */
-function announce(
-  context: TroupeContext,
-  roomId: string,
-  rows: readonly EventsRow[],
-  firstPosition: number,
-): void {
-  const federation = context.ref('federation');
+/** Tells the caches and typing what became of a room's state. */
+function announceState(context: TroupeContext, roomId: string, rows: RoomCommit['rows']): void {
   const members = new Set<string>();
   let invalidations = 0;
-  for (const [offset, row] of rows.entries()) {
-    const isRemoval = row.membership === 'leave' || row.membership === 'ban';
-    if (row.eventId !== null) {
-      federation.tell('federation.queue-event', {
-        roomId,
-        eventId: row.eventId,
-        position: firstPosition + offset,
-        ...(isRemoval && row.stateKey !== null ? { removedUserId: row.stateKey } : {}),
-      });
-    }
-    if (row.stateKey === null) continue;
+  for (const row of rows) {
+    if (row === null || row.kind === 'room' || row.stateKey === null) continue;
     invalidations += eventsStream.invalidates(row).length;
-    if (row.membership === null) continue;
+    if (row.type !== 'm.room.member') continue;
     members.add(row.stateKey);
-    if (isRemoval) context.ref('typing').tell('typing.clear-user', { roomId, userId: row.stateKey });
+    if (row.membership !== 'join' && row.membership !== 'invite' && row.membership !== 'knock')
+      context.ref('typing').tell('typing.clear-user', { roomId, userId: row.stateKey });
   }
   if (invalidations > 0)
     context.ref('caches').tell('caches.room-changed', { roomId, invalidations, members: [...members] });
+}
+
+/** What becomes true of aliases that point elsewhere than before, or nowhere, or for the first time. */
+export function aliasFacts(aliases: readonly string[]): readonly Fact[] {
+  return aliases.map((alias) => ({ fact: 'room-alias', alias }));
+}
+
+/** Hands events of ours to the queues for other servers. */
+function announceEvents(
+  context: TroupeContext,
+  { roomId: ofRoom, rows, furtherHosts, unseen = [] }: RoomCommit,
+  firstPosition: number,
+): void {
+  const federation = context.ref('federation');
+  for (const { eventId, offset } of unseen)
+    federation.tell('federation.queue-event', { roomId: ofRoom, eventId, position: firstPosition + offset });
+  for (const [offset, row] of rows.entries()) {
+    if (row?.kind !== 'event') continue;
+    const { roomId, eventId, membership, stateKey } = row;
+    const isRemoval = membership === 'leave' || membership === 'ban';
+    federation.tell('federation.queue-event', {
+      roomId,
+      eventId,
+      position: firstPosition + offset,
+      ...(isRemoval && stateKey !== null ? { removedUserId: stateKey } : {}),
+      ...(furtherHosts !== undefined && { furtherHosts }),
+    });
+  }
 }
 
 function refusalOf(guard: string): Refusal {
@@ -93,27 +128,52 @@ function refusalOf(guard: string): Refusal {
   return refuse('M_UNKNOWN', 'the event before this one could not be stored: try again', { status: 503 });
 }
 
-/** Stores staged events of one room in one write set, then publishes them, then tells the others. */
-export type CommitEvents = (
-  events: readonly { readonly event: StagedEvent; readonly redacts: string | null }[],
-  steps: readonly WriteStep[],
-) => Promise<number | Refusal>;
+/** What is written of one room at once. */
+export interface RoomCommit {
+  readonly roomId: string;
+  /** Each takes the position of its index; at least one. Null: the position is used, and there is nothing to tell. */
+  readonly rows: readonly (EventsRow | null)[];
+  readonly steps: readonly WriteStep[];
+  /** True: its events are ours, and go to the other servers of the room. */
+  readonly isOurs: boolean;
+  /**
+   * Rows of a room that comes into being with this write: they take the positions after the others. No other server is in it yet, so that
+   * its events go nowhere.
+   */
+  readonly successor?: { readonly roomId: string; readonly rows: readonly EventsRow[] };
+  /** Events of ours that no client sees, at positions without a row: for the other servers only. */
+  readonly unseen?: readonly { readonly eventId: string; readonly offset: number }[];
+  /** What became true of stored events, or of aliases, that no row tells of. */
+  readonly facts?: readonly Fact[];
+  /** Servers that its events go to beside those that are in the room after it: all, when nothing is known of the room after it. */
+  readonly furtherHosts?: readonly string[];
+}
+
+/** Stores rows of one room, and of its successor if it makes one, in one write set, then publishes them, then tells the others. */
+export type CommitRows = (write: RoomCommit) => Promise<number | Refusal>;
 
 /**
- * Makes the one way in which events are stored.
+ * Makes the one way in which the events stream is written.
  *
- * @returns a function that gives the position of the first event, or a refusal with nothing stored: the caller then discards the room
+ * @returns a function that gives the position of the first row, or a refusal with nothing stored: the caller then discards the room
  */
-export function createCommit(context: TroupeContext, owner: DurableStreamOwner<EventsRow>): CommitEvents {
-  return async (events, steps) => {
-    const rows = events.map(({ event, redacts }) => rowOf(event, redacts));
-    const outcome = await owner.write({ count: rows.length, steps, rows: () => rows.map((row) => [row]) });
+export function createCommit(context: TroupeContext, owner: DurableStreamOwner<EventsRow>): CommitRows {
+  return async (write) => {
+    const { roomId, rows, steps, isOurs, successor, facts = [] } = write;
+    const all = successor === undefined ? rows : [...rows, ...successor.rows];
+    const outcome = await owner.write({
+      count: all.length,
+      steps,
+      rows: () => all.map((row) => (row === null ? [] : [row])),
+    });
     if (outcome.kind === 'unavailable') return unavailableRefusal(outcome, context.env.config);
     if (outcome.kind === 'refused') return refusalOf(outcome.refusal);
-    const [first] = events;
-    if (first === undefined || outcome.position === null)
-      throw new Error('a write without events was committed');
-    announce(context, first.event.room.roomId, rows, outcome.position);
+    if (outcome.position === null) throw new Error('a write without rows was committed');
+    if (isOurs) announceEvents(context, write, outcome.position);
+    announceState(context, roomId, rows);
+    if (successor !== undefined) announceState(context, successor.roomId, successor.rows);
+    if (facts.length > 0) context.ref('caches').tell('caches.invalidate', { facts });
+    followUpgrades(context, all, outcome.position);
     return outcome.position;
   };
 }

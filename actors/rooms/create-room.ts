@@ -1,11 +1,11 @@
 import { findRoom } from '../../db/rooms/room-reader.ts';
-import { storeRoom } from '../../db/rooms/writer.ts';
+import { type EventWrite, storeRoom } from '../../db/rooms/writer.ts';
 import type { JsonObject } from '../../src/kit/json.ts';
 import { buildEvent } from '../../src/matrix/events/build-event.ts';
 import { isRefusal, type Refusal, refuse } from '../../src/matrix/refusal.ts';
 import { findRoomVersion, ROOM_VERSIONS, type RoomVersion } from '../../src/matrix/rooms/room-versions.ts';
 import type { InputOf } from '../kit/protocol.ts';
-import { writeOf } from './commit-events.ts';
+import { aliasFacts, rowOf, writeOf } from './commit-events.ts';
 import type { RoomCreated, RoomsProtocol } from './protocol.ts';
 import { newRoom, type Room } from './room-memory.ts';
 import type { RoomsDesk } from './rooms-desk.ts';
@@ -24,13 +24,26 @@ export interface RoomMaker {
   nextCreationTs(): number;
 }
 
-function contentOfCreate(version: RoomVersion, input: CreateRoom): JsonObject {
+/** What is answered to who asks for a room of a version that there is not. */
+export function unsupportedVersion(roomVersion: string): Refusal {
+  const known = ROOM_VERSIONS.map(({ id }) => id).join(', ');
+  return refuse('M_UNSUPPORTED_ROOM_VERSION', `room version ${roomVersion} is none of ${known}`);
+}
+
+/** What every create event says, and whatever else it is to say. */
+export function contentOfCreate(
+  version: RoomVersion,
+  input: Pick<CreateRoom, 'creator' | 'creationContent'>,
+): JsonObject {
   const content = { ...withoutKeys(input.creationContent, 'creator'), room_version: version.id };
   return version.creatorInContent ? { ...content, creator: input.creator } : content;
 }
 
-/** In room version 12 the id is made by the create event: two of them with the same content differ by their time. */
-async function findRoomId(
+/**
+ * Finds the id of a room that is to be made. In room version 12 the id is made by the create event: two of them with the same content
+ * differ by their time.
+ */
+export async function findRoomId(
   desk: RoomsDesk,
   maker: RoomMaker,
   version: RoomVersion,
@@ -45,7 +58,13 @@ async function findRoomId(
   return findRoomId(desk, maker, version, { ...create, originServerTs: maker.nextCreationTs() });
 }
 
-function stageAll(
+/**
+ * Stages the first events of a room.
+ *
+ * @param committed when its write set is, with the position of its first event
+ * @returns refused with M_INVALID_ROOM_STATE when one is not allowed at the state before it, otherwise as {@link stageEvent}
+ */
+export function stageFirstEvents(
   desk: RoomsDesk,
   room: Room,
   proposals: readonly Proposal[],
@@ -66,7 +85,8 @@ function stageAll(
   return events;
 }
 
-function writesOf(desk: RoomsDesk, events: readonly StagedEvent[]) {
+/** What the store has to know of the first events of a room. */
+export function writesOfFirstEvents(desk: RoomsDesk, events: readonly StagedEvent[]): readonly EventWrite[] {
   const effects = { redacts: null, transaction: null };
   // Only the last of them is followed by nothing: the extremity is written once, for the room.
   return events.map((event) => ({ ...writeOf(event, effects, desk.serverName), follows: [] }));
@@ -82,10 +102,7 @@ export async function createRoom(
   input: CreateRoom,
 ): Promise<RoomCreated | Refusal> {
   const version = findRoomVersion(input.roomVersion);
-  if (version === undefined) {
-    const known = ROOM_VERSIONS.map(({ id }) => id).join(', ');
-    return refuse('M_UNSUPPORTED_ROOM_VERSION', `room version ${input.roomVersion} is none of ${known}`);
-  }
+  if (version === undefined) return unsupportedVersion(input.roomVersion);
   const originServerTs = maker.nextCreationTs();
   const content = contentOfCreate(version, input);
   const first = { sender: input.creator, type: 'm.room.create', stateKey: '', content, originServerTs };
@@ -99,7 +116,7 @@ export async function createRoom(
     ...event,
     originServerTs: create.originServerTs,
   }));
-  const events = stageAll(desk, room, [create, ...proposals], promise);
+  const events = stageFirstEvents(desk, room, [create, ...proposals], promise);
   if (isRefusal(events)) return events;
   const steps = storeRoom({
     roomNid: room.roomNid,
@@ -108,14 +125,11 @@ export async function createRoom(
     creator: input.creator,
     isPublic: input.isPublic,
     alias: input.alias,
-    events: writesOf(desk, events),
+    events: writesOfFirstEvents(desk, events),
   });
-  desk
-    .commit(
-      events.map((event) => ({ event, redacts: null })),
-      steps,
-    )
-    .then(resolve, reject);
+  const rows = events.map((event) => rowOf(event, null));
+  const facts = aliasFacts(input.alias === null ? [] : [input.alias]);
+  desk.commit({ roomId, rows, steps, isOurs: true, facts }).then(resolve, reject);
   const outcome = await promise;
   if (isRefusal(outcome)) return outcome;
   desk.rooms.keep(room);

@@ -1,7 +1,7 @@
 import type { JsonObject } from '../../src/kit/json.ts';
 import type { Refusal } from '../../src/matrix/refusal.ts';
 import type { StreamOwnerProtocol } from '../../src/streams/message.ts';
-import type { Ask } from '../kit/protocol.ts';
+import type { Ask, Tell } from '../kit/protocol.ts';
 
 /** An event to be made by us: everything that the sender decides. */
 export interface EventProposal {
@@ -30,6 +30,102 @@ export interface RoomCreated {
   readonly kind: 'created';
   readonly roomId: string;
   readonly position: number;
+}
+
+/**
+ * An event of another server. The sender of the message has checked its format, its signatures and its hash; where the hash is wrong,
+ * `pdu` is the redacted event. Server-Server API v1.19, "Checks performed on receipt of a PDU", 1 to 3.
+ */
+export interface ReceivedEvent {
+  readonly eventId: string;
+  /** The event as it came, JSON. */
+  readonly pdu: string;
+}
+
+/** What became of an event of another server. */
+export type Received =
+  /** It is in the timeline. `position` is on the events stream. */
+  | { readonly kind: 'accepted'; readonly eventId: string; readonly position: number }
+  /** It was here already, accepted or not, and nothing has changed that. */
+  | { readonly kind: 'known'; readonly eventId: string }
+  /** It is stored and no client sees it; `reason` is for people. */
+  | { readonly kind: 'rejected' | 'soft-failed' | 'held'; readonly eventId: string; readonly reason: string }
+  /** It is not stored: these are not known here. Send it again when they are, or say that they cannot be had. */
+  | {
+      readonly kind: 'missing';
+      readonly eventId: string;
+      readonly prevEvents: readonly string[];
+      readonly authEvents: readonly string[];
+    };
+
+/** What became of an event outside of the timeline. `missing`: auth events are not known; it is stored as rejected until they are. */
+export interface OutlierOutcome {
+  readonly eventId: string;
+  readonly outcome: 'accepted' | 'rejected' | 'missing' | 'known';
+}
+
+/** What a purge or a deletion gave back. */
+export interface Purged {
+  readonly kind: 'purged';
+  readonly events: number;
+  readonly stateGroups: number;
+  /** What the deleted rows took, indices included, about. The file does not shrink: it has that much room for new rows. */
+  readonly freedBytes: number;
+  /** Pages of the file that became free meanwhile; other writes may have taken some of them already. */
+  readonly freedPages: number;
+  readonly pageBytes: number;
+  /** The size of the file, which only `VACUUM` on a stopped server makes smaller: pages that are free are written again first. */
+  readonly fileBytes: number;
+  readonly position: number;
+}
+
+/** What another owner has deleted of a room in one write. */
+export interface Forgotten {
+  readonly kind: 'forgotten';
+  /** What the rows took, indices included, about. */
+  readonly freedBytes: number;
+  /** There may be more: ask again. */
+  readonly isMore: boolean;
+}
+
+/** What is asked of a purge of history. */
+export interface PurgeRequest {
+  readonly roomId: string;
+  readonly beforeEventId: string;
+  /** False keeps what local users have sent. */
+  readonly deleteLocalEvents: boolean;
+}
+
+/** What is asked of the deletion of a room. */
+export interface DeletionRequest {
+  readonly roomId: string;
+  readonly isBlocked: boolean;
+  /** Who is said to have blocked it; nobody when absent. */
+  readonly requestedBy?: string;
+  /** Local users leave, and the room itself stays: not when absent. */
+  readonly keepsRoom?: boolean;
+  /** The room that was made for those who were in it, and the aliases that point there now: only remembered with the job. */
+  readonly notice?: RoomNotice;
+}
+
+/** Where the local users of a deleted room find out why. */
+export interface RoomNotice {
+  readonly roomId: string;
+  readonly aliases: readonly string[];
+}
+
+/** A purge or a deletion that goes on in the background, as it stands. */
+export interface RoomJob {
+  readonly id: string;
+  readonly kind: 'purge' | 'deletion';
+  readonly roomId: string;
+  readonly state: 'active' | 'complete' | 'failed';
+  /** Why it failed. */
+  readonly error: string | null;
+  readonly result: Purged | null;
+  /** Of a deletion: local users who were in the room, were invited to it or knocked on it, and are not any more. */
+  readonly removedUsers: readonly string[];
+  readonly notice: RoomNotice | null;
 }
 
 export type RoomsProtocol = StreamOwnerProtocol & {
@@ -111,4 +207,148 @@ export type RoomsProtocol = StreamOwnerProtocol & {
     { readonly roomId: string; readonly userId: string },
     { readonly kind: 'forgotten' } | Refusal
   >;
+  /**
+   * Takes an event of another server into its room: authorised at its auth events, at the state before it and at the current state.
+   * Refused with M_NOT_FOUND when this server is not in the room, M_BAD_JSON when the event is not of the room.
+   */
+  'rooms.receive-event': Ask<
+    {
+      readonly roomId: string;
+      readonly event: ReceivedEvent;
+      /** The server that gave it to us. */
+      readonly receivedFrom: string;
+      /**
+       * The ids of the state before it, all of them stored, for an event whose prev_events cannot be had; null: it follows from
+       * prev_events.
+       */
+      readonly stateBefore: readonly string[] | null;
+      /** True: auth events that are not known cannot be had. It is stored as rejected, and looked at again should they come. */
+      readonly isFinal: boolean;
+    },
+    Received | Refusal
+  >;
+  /**
+   * Stores events outside of the timeline: auth chains and states that other servers gave us. Each is authorised at its auth events. In
+   * any order. Refused with M_NOT_FOUND for a room that is not known.
+   */
+  'rooms.receive-outliers': Ask<
+    { readonly roomId: string; readonly events: readonly ReceivedEvent[]; readonly receivedFrom: string },
+    { readonly kind: 'stored'; readonly outcomes: readonly OutlierOutcome[] } | Refusal
+  >;
+  /** Of the actor to itself: these events have come, and others that were rejected for want of them are to be looked at again. */
+  'rooms.reconsider-events': Tell<{ readonly roomId: string; readonly eventIds: readonly string[] }>;
+  /**
+   * A local user was invited to a room that this server may not be in. Refused with M_UNSUPPORTED_ROOM_VERSION, M_FORBIDDEN when the user is
+   * in the room or was banned from it, M_BAD_JSON (also for a version that is not the known one of the room), M_MISSING_PARAM when a room id
+   * that its create event makes comes without that event, M_INVALID_PARAM when the create event is of another room or version.
+   */
+  'rooms.receive-invite': Ask<
+    {
+      readonly roomId: string;
+      readonly roomVersion: string;
+      readonly event: ReceivedEvent;
+      /** Events of the room's state, as the inviting server gave them, whole or stripped; their signatures were checked where there are any. */
+      readonly strippedState: readonly JsonObject[];
+      readonly receivedFrom: string;
+    },
+    Sent | Refusal
+  >;
+  /**
+   * A local user has joined through another server: makes the room's state here that state, with the join after it. In a room that this
+   * server is in already the join is received as any other event. Refused with M_UNSUPPORTED_ROOM_VERSION, M_FORBIDDEN when the events do not
+   * allow the join, M_BAD_JSON.
+   */
+  'rooms.accept-join': Ask<
+    {
+      readonly roomId: string;
+      readonly roomVersion: string;
+      readonly event: ReceivedEvent;
+      /** The state before the join. */
+      readonly state: readonly ReceivedEvent[];
+      readonly authChain: readonly ReceivedEvent[];
+      readonly receivedFrom: string;
+    },
+    Sent | Refusal
+  >;
+  /**
+   * The template of a join of another server's user, for its server to sign. Server-Server API v1.19, `GET /make_join`. Refused with
+   * M_NOT_FOUND, M_INCOMPATIBLE_ROOM_VERSION (with `room_version`), M_FORBIDDEN, M_UNABLE_TO_AUTHORISE_JOIN, M_UNABLE_TO_GRANT_JOIN.
+   */
+  'rooms.make-join': Ask<
+    { readonly roomId: string; readonly userId: string; readonly versions: readonly string[] },
+    { readonly kind: 'template'; readonly roomVersion: string; readonly event: JsonObject } | Refusal
+  >;
+  /**
+   * Replaces a room by a new one of another version: its state is copied, local aliases move, a tombstone says where to go on. All or
+   * nothing. The caller has checked the shapes. Refused with M_UNSUPPORTED_ROOM_VERSION, M_FORBIDDEN, M_NOT_FOUND.
+   */
+  'rooms.upgrade-room': Ask<
+    {
+      readonly roomId: string;
+      readonly sender: string;
+      readonly roomVersion: string;
+      /** Beside the sender, from room version 12 on. */
+      readonly additionalCreators: readonly string[];
+    },
+    { readonly kind: 'upgraded'; readonly roomId: string; readonly position: number } | Refusal
+  >;
+  /**
+   * Points a new alias of this server at a room that the sender has joined. The caller has checked its grammar. Refused with M_UNKNOWN (409)
+   * when there is such an alias, M_FORBIDDEN.
+   */
+  'rooms.set-alias': Ask<
+    { readonly roomId: string; readonly alias: string; readonly sender: string },
+    { readonly kind: 'set' } | Refusal
+  >;
+  /**
+   * Takes an alias away, for who made it, who may send `m.room.canonical_alias` in its room, or a server administrator. Where the sender may,
+   * the room's canonical alias event does not name it any more. Refused with M_NOT_FOUND when the alias does not point at the room,
+   * M_FORBIDDEN.
+   */
+  'rooms.delete-alias': Ask<
+    {
+      readonly roomId: string;
+      readonly alias: string;
+      readonly sender: string;
+      readonly isAdmin: boolean;
+    },
+    /** `position`: of the new canonical alias event; null where there is none. */
+    { readonly kind: 'deleted'; readonly position: number | null } | Refusal
+  >;
+  /**
+   * Puts a room into the public directory, or takes it out, for who may send `m.room.canonical_alias` there, or a server administrator.
+   * Refused with M_NOT_FOUND, M_FORBIDDEN.
+   */
+  'rooms.set-visibility': Ask<
+    {
+      readonly roomId: string;
+      readonly sender: string;
+      readonly isAdmin: boolean;
+      readonly isPublic: boolean;
+    },
+    /** `position`: on the caches stream; null when that could not be waited for. */
+    { readonly kind: 'set'; readonly position: number | null } | Refusal
+  >;
+  /**
+   * Deletes the timeline of a room before an event: those events, and the states that nothing needs any more. What the current state and
+   * the auth chains of what stays need is kept. Refused with M_NOT_FOUND, M_BAD_JSON when the event is not in the timeline.
+   */
+  'rooms.purge-history': Ask<PurgeRequest, Purged | Refusal>;
+  /**
+   * Deletes all of a room. Local users are made to leave first. `isBlocked` keeps everybody from coming back. Refused with M_NOT_FOUND.
+   */
+  'rooms.delete-room': Ask<DeletionRequest, Purged | Refusal>;
+  /** Begins `rooms.purge-history` and does not wait for its end. Refused like it. */
+  'rooms.begin-purge': Ask<PurgeRequest, { readonly kind: 'begun'; readonly id: string } | Refusal>;
+  /** Begins `rooms.delete-room` and does not wait for its end. Refused like it. */
+  'rooms.begin-deletion': Ask<DeletionRequest, { readonly kind: 'begun'; readonly id: string } | Refusal>;
+  /** What was begun in the background since the start, the newest last: one job, or those of one room. Old ones are forgotten. */
+  'rooms.read-jobs': Ask<{ readonly by: 'id' | 'room'; readonly value: string }, readonly RoomJob[]>;
+  /** Blocks a room, known or not, or lets people in again. */
+  'rooms.block-room': Ask<
+    { readonly roomId: string; readonly isBlocked: boolean; readonly requestedBy: string | null },
+    { readonly kind: 'stored' } | Refusal
+  >;
+  /** Of the actor to itself: one slice of long work, in the room's turn. */
+  'rooms.run-room-work': Tell<{ readonly roomId: string; readonly work: number }>;
 };

@@ -1,5 +1,7 @@
 import { findEvent, type StoredEvent } from '../../db/rooms/event-reader.ts';
+import type { Pdu } from '../../src/matrix/events/pdu.ts';
 import { redact } from '../../src/matrix/events/redaction.ts';
+import { relationOf } from '../../src/matrix/events/relation.ts';
 import { type Refusal, refuse } from '../../src/matrix/refusal.ts';
 import { powerLevels } from '../../src/matrix/rooms/power-levels.ts';
 import { Later } from '../kit/actor.ts';
@@ -33,6 +35,10 @@ function checkRedaction(room: Room, sender: string, target: StoredEvent): Refusa
   return refuse('M_FORBIDDEN', `to redact events of others takes level ${levels.redact}`);
 }
 
+function parentOf(target: StoredEvent): string | null {
+  return relationOf((JSON.parse(target.pdu) as Pdu).content)?.parentId ?? null;
+}
+
 /** What is redacted counts as redacted for the next event, too: a redacted member event has no display name. */
 function redactInMemory(room: Room, target: StoredEvent): void {
   const { type, stateKey, eventId } = target;
@@ -62,16 +68,18 @@ export async function redactEvent(desk: RoomsDesk, input: RedactEvent): Promise<
       redacts: eventId,
       originServerTs,
     };
-    await loadFor(desk, room, proposal);
+    await loadFor(room, proposal);
     const target = await findEvent(desk.db, eventId);
-    if (target === undefined || target.roomId !== roomId)
+    // What no client is shown is not there for clients to redact.
+    if (target === undefined || target.roomId !== roomId || target.rejection !== null)
       return refuse('M_NOT_FOUND', `there is no event ${eventId} in this room`);
     const refusal = checkRedaction(room, sender, target);
     if (refusal !== undefined) return refusal;
     // In memory before the redaction is staged: what is read before its commit is not redacted yet.
     if (target.stateKey !== null) await room.state.load([{ type: target.type, stateKey: target.stateKey }]);
     const isFirst = target.redactedBy === null && !room.redacting.has(eventId);
-    const turn = sendProposal(desk, room, proposal, { transaction, ...(isFirst && { redacts: eventId }) });
+    const redaction = isFirst && { redacts: eventId, parentOfRedacted: parentOf(target) };
+    const turn = sendProposal(desk, room, proposal, { transaction, ...redaction });
     if (isFirst && turn instanceof Later) redactInMemory(room, target);
     return turn;
   });

@@ -33,12 +33,19 @@ function allowedRooms(joinRules: Pdu): readonly string[] {
   return rooms.slice(0, ALLOWED_ROOMS_MAX);
 }
 
-async function isInAnyRoom(desk: RoomsDesk, roomIds: readonly string[], userId: string): Promise<boolean> {
+/** Whether a user is in one of the rooms; `unknown`: in none that this server is in, and it is not in all of them. */
+async function isInAnyRoom(
+  desk: RoomsDesk,
+  roomIds: readonly string[],
+  userId: string,
+): Promise<boolean | 'unknown'> {
+  let isUnknown = false;
   for (const roomId of roomIds) {
     const member = await findCurrentStateEvent(desk.db, roomId, 'm.room.member', userId);
     if (member !== undefined && (JSON.parse(member.pdu) as Pdu).content['membership'] === 'join') return true;
+    isUnknown ||= (await findCurrentStateEvent(desk.db, roomId, 'm.room.create', '')) === undefined;
   }
-  return false;
+  return isUnknown ? 'unknown' : false;
 }
 
 /** A local user who is in the room and may invite. */
@@ -57,11 +64,41 @@ async function findVoucher(desk: RoomsDesk, room: Room): Promise<string | undefi
   return undefined;
 }
 
+/** What this server can say of a join into a room whose join rule lets members of other rooms in. */
+export type RestrictedJoin =
+  /** The join rule is another one. */
+  | { readonly kind: 'not-restricted' }
+  /** The user is in one of the rooms, and `via` may let the user in. */
+  | { readonly kind: 'granted'; readonly via: string }
+  | { readonly kind: 'not-a-member' }
+  /** This server is not in all of the rooms, and the user in none of those that it is in. */
+  | { readonly kind: 'unknown' }
+  | { readonly kind: 'nobody-may-invite' };
+
 /**
  * Finds who vouches for a join into a room whose join rule lets members of other rooms in.
  * Client-Server API v1.19, "Restricted rooms"; room version 8 and later.
  *
  * @param userId neither joined nor invited
+ */
+export async function judgeRestrictedJoin(
+  desk: RoomsDesk,
+  room: Room,
+  userId: string,
+): Promise<RestrictedJoin> {
+  await room.state.load([JOIN_RULES]);
+  const joinRules = room.state.find(JOIN_RULES.type, JOIN_RULES.stateKey);
+  if (joinRules === undefined || !isRestricted(room.version, joinRules.content['join_rule']))
+    return { kind: 'not-restricted' };
+  const isMember = await isInAnyRoom(desk, allowedRooms(joinRules), userId);
+  if (isMember !== true) return { kind: isMember === 'unknown' ? 'unknown' : 'not-a-member' };
+  const via = await findVoucher(desk, room);
+  return via === undefined ? { kind: 'nobody-may-invite' } : { kind: 'granted', via };
+}
+
+/**
+ * The same for a local user.
+ *
  * @returns undefined where the join rule is another one, the vouching user's id, or refused with M_FORBIDDEN
  */
 export async function authoriseRestrictedJoin(
@@ -69,12 +106,10 @@ export async function authoriseRestrictedJoin(
   room: Room,
   userId: string,
 ): Promise<string | undefined | Refusal> {
-  await room.state.load([JOIN_RULES]);
-  const joinRules = room.state.find(JOIN_RULES.type, JOIN_RULES.stateKey);
-  if (joinRules === undefined || !isRestricted(room.version, joinRules.content['join_rule']))
-    return undefined;
-  if (!(await isInAnyRoom(desk, allowedRooms(joinRules), userId)))
-    return refuse('M_FORBIDDEN', 'you are not in any of the rooms whose members may join this one');
-  const voucher = await findVoucher(desk, room);
-  return voucher ?? refuse('M_FORBIDDEN', 'nobody of this server who is in the room may invite');
+  const join = await judgeRestrictedJoin(desk, room, userId);
+  if (join.kind === 'not-restricted') return undefined;
+  if (join.kind === 'granted') return join.via;
+  if (join.kind === 'nobody-may-invite')
+    return refuse('M_FORBIDDEN', 'nobody of this server who is in the room may invite');
+  return refuse('M_FORBIDDEN', 'you are not in any of the rooms whose members may join this one');
 }

@@ -1,6 +1,6 @@
 import type { ReadDb } from '../../db/kit/read-db.ts';
-import { type ForwardExtremity, readExtremities, type StateGroupSize } from '../../db/rooms/head-reader.ts';
-import { findRoom } from '../../db/rooms/room-reader.ts';
+import { type ForwardExtremity, readExtremities } from '../../db/rooms/head-reader.ts';
+import { findRoom, type RoomRecord } from '../../db/rooms/room-reader.ts';
 import type { EventReference } from '../../src/matrix/events/build-event.ts';
 import { getRoomVersion, type RoomVersion } from '../../src/matrix/rooms/room-versions.ts';
 import { createRoomState, type RoomState } from './room-state.ts';
@@ -26,19 +26,19 @@ export interface Room {
   extremities: readonly EventReference[];
   /** The greatest depth among the extremities. */
   depth: number;
-  /** The group of the current state; null when no event has it: several events were last. */
+  /** The group of the current state; null in a room without events. */
   stateGroup: number | null;
-  /** Not counted before the state first changes. */
-  stateGroupSize: StateGroupSize | null;
   /** Events whose redaction waits for its commit. */
   readonly redacting: Set<string>;
+  /** Annotations that wait for their commit. */
+  readonly annotating: Set<string>;
   /** Handlers at work on it, and writes that wait for their commit. A room with any is never dropped for space. */
   holds: number;
 }
 
 /** The rooms in memory, the least recently used ones dropped when there are too many. */
 export interface RoomMemory {
-  /** The room; undefined when this server does not know it. */
+  /** The room; undefined when this server is not in it: it does not know it, has left it, or was only invited. */
   find(roomId: string): Room | Promise<Room | undefined>;
   /** Keeps a room that was just made and committed. */
   keep(room: Room): void;
@@ -60,16 +60,16 @@ export function newRoom(roomNid: number, roomId: string, version: RoomVersion): 
     extremities: [],
     depth: 0,
     stateGroup: null,
-    stateGroupSize: { entries: 0, deltas: 0 },
     redacting: new Set(),
+    annotating: new Set(),
     holds: 0,
   };
 }
 
-function commonStateGroup(extremities: readonly ForwardExtremity[]): number | null {
-  const [first] = extremities;
-  if (first === undefined) return null;
-  return extremities.every(({ stateGroup }) => stateGroup === first.stateGroup) ? first.stateGroup : null;
+/** The group of the current state: that of the one extremity, or what several were resolved to. */
+function currentStateGroup(record: RoomRecord, extremities: readonly ForwardExtremity[]): number | null {
+  const [first, second] = extremities;
+  return second === undefined ? (first?.stateGroup ?? null) : record.resolvedStateGroup;
 }
 
 async function readRoom(db: ReadDb, roomId: string): Promise<Room | undefined> {
@@ -78,6 +78,7 @@ async function readRoom(db: ReadDb, roomId: string): Promise<Room | undefined> {
     if (record === undefined) return undefined;
     const version = getRoomVersion(record.roomVersion);
     const extremities = await readExtremities(world, record.roomNid);
+    if (extremities.length === 0) return undefined;
     return {
       roomNid: record.roomNid,
       roomId,
@@ -85,9 +86,9 @@ async function readRoom(db: ReadDb, roomId: string): Promise<Room | undefined> {
       state: createRoomState({ db, roomId, version }),
       extremities: extremities.map(({ eventId, pdu }) => referenceOf(version, eventId, pdu)),
       depth: Math.max(0, ...extremities.map(({ depth }) => depth)),
-      stateGroup: commonStateGroup(extremities),
-      stateGroupSize: null,
+      stateGroup: currentStateGroup(record, extremities),
       redacting: new Set(),
+      annotating: new Set(),
       holds: 0,
     };
   });

@@ -3,13 +3,15 @@ import type { ReadDb } from '../../db/kit/read-db.ts';
 import type { TransactionKey } from '../../db/rooms/transaction-reader.ts';
 import type { Clock } from '../../src/kit/clock.ts';
 import { isRefusal, type Refusal, refuse } from '../../src/matrix/refusal.ts';
-import { type CommitEvents, writeOf } from './commit-events.ts';
+import { type CommitRows, rowOf, writeOf } from './commit-events.ts';
 import { type Later, later } from '../kit/actor.ts';
+import { type Departure, departureOf } from './leave-room.ts';
 import type { ClientTransaction, Sent } from './protocol.ts';
+import type { Resolver } from './resolution.ts';
 import type { Room, RoomMemory } from './room-memory.ts';
 import { answerOf } from './room-state.ts';
+import type { SettledCommits } from './settled-commits.ts';
 import { findSameState, placesOf, type Proposal, type Stage, stageEvent } from './stage-event.ts';
-import { loadStateGroupSize } from './state-groups.ts';
 import type { TransactionMemory } from './transaction-memory.ts';
 
 /** What the handlers of the actor share. */
@@ -20,7 +22,12 @@ export interface RoomsDesk {
   readonly rooms: RoomMemory;
   readonly transactions: TransactionMemory;
   readonly stage: Stage;
-  readonly commit: CommitEvents;
+  readonly commit: CommitRows;
+  /** Resolves when no write of the room waits for its commit. */
+  readonly settled: SettledCommits['settled'];
+  readonly resolver: Resolver;
+  /** Has events that have come looked at for others that wait for them, in a turn of its own. */
+  reconsiderLater(roomId: string, eventIds: readonly string[]): void;
 }
 
 /** The outcome of a turn: an answer, or one that comes after the commit while the room goes on. */
@@ -49,14 +56,14 @@ export function notInRoom(): Refusal {
 /**
  * Runs one turn of a room: the room is held in memory meanwhile.
  *
- * @param unknown what is answered when this server does not know the room
+ * @param unknown what is answered when this server is not in the room
  */
-export async function withRoom(
+export async function withRoom<Answer = Turn>(
   desk: RoomsDesk,
   roomId: string,
-  unknown: () => Refusal,
-  turn: (room: Room) => Turn | Promise<Turn>,
-): Promise<Turn> {
+  unknown: () => Answer | Promise<Answer>,
+  turn: (room: Room) => Answer | Promise<Answer>,
+): Promise<Answer> {
   const found = desk.rooms.find(roomId);
   const room = found instanceof Promise ? await found : found;
   if (room === undefined) return unknown();
@@ -70,10 +77,9 @@ export async function withRoom(
 }
 
 /** Brings into memory what staging the proposal looks at. */
-export async function loadFor(desk: RoomsDesk, room: Room, proposal: Proposal): Promise<void> {
+export async function loadFor(room: Room, proposal: Proposal): Promise<void> {
   const places = room.state.load(placesOf(room, proposal));
   if (places !== undefined) await places;
-  if (proposal.stateKey !== undefined) await loadStateGroupSize(desk.db, room);
 }
 
 /**
@@ -84,7 +90,16 @@ export function sendProposal(
   desk: RoomsDesk,
   room: Room,
   proposal: Proposal,
-  options: { readonly redacts?: string; readonly transaction?: TransactionKey | null } = {},
+  options: {
+    readonly redacts?: string;
+    /** What the event that it redacts relates to. */
+    readonly parentOfRedacted?: string | null;
+    /** The annotation that it makes: there is to be no second one like it. */
+    readonly annotation?: string;
+    readonly transaction?: TransactionKey | null;
+    /** This server leaves the room with it. */
+    readonly departure?: Departure | null;
+  } = {},
 ): Turn {
   const same = findSameState(room, proposal);
   if (same !== undefined) return later(answerOf(same));
@@ -94,16 +109,23 @@ export function sendProposal(
   if (isRefusal(event)) return event;
   const redacts = options.redacts ?? null;
   const effects = { redacts, transaction: options.transaction ?? null };
-  const steps = storeEvent(writeOf(event, effects, desk.serverName), 0);
+  const departure = options.departure ?? null;
+  const left = departure === null ? null : departureOf(room, 1);
+  const steps = [...storeEvent(writeOf(event, effects, desk.serverName), 0), ...(left?.steps ?? [])];
   room.holds += 1;
   if (redacts !== null) room.redacting.add(redacts);
+  const { annotation, parentOfRedacted } = options;
+  if (annotation !== undefined) room.annotating.add(annotation);
   const finish = (outcome: number | Refusal): void => {
     room.holds -= 1;
     if (redacts !== null) room.redacting.delete(redacts);
-    if (isRefusal(outcome)) desk.rooms.discard(room);
+    if (annotation !== undefined) room.annotating.delete(annotation);
+    if (isRefusal(outcome) || left !== null) desk.rooms.discard(room);
     resolve(outcome);
   };
-  desk.commit([{ event, redacts }], steps).then(finish, reject);
+  const rows = [rowOf(event, redacts, parentOfRedacted), ...(left === null ? [] : [left.row])];
+  const hosts = departure === null ? {} : { furtherHosts: departure.hosts };
+  desk.commit({ roomId: room.roomId, rows, steps, isOurs: true, ...hosts }).then(finish, reject);
   const answer = answerOf({ eventId: event.built.eventId, place });
   if (effects.transaction !== null) desk.transactions.remember(effects.transaction, answer);
   return later(answer);

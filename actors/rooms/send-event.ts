@@ -1,6 +1,8 @@
 import type { JsonObject } from '../../src/kit/json.ts';
+import { relationOf } from '../../src/matrix/events/relation.ts';
 import { refuse } from '../../src/matrix/refusal.ts';
 import type { InputOf } from '../kit/protocol.ts';
+import { annotationName, checkRelation } from './check-relation.ts';
 import { changeMembership, findMembership } from './change-membership.ts';
 import type { RoomsProtocol } from './protocol.ts';
 import { redactEvent } from './redact-event.ts';
@@ -32,8 +34,15 @@ export async function sendEvent(desk: RoomsDesk, input: SendEvent): Promise<Turn
   return withRoom(desk, roomId, notInRoom, async (room) => {
     const originServerTs = input.originServerTs ?? desk.clock.now();
     const proposal: Proposal = { sender, ...event, originServerTs };
-    await loadFor(desk, room, proposal);
-    return sendProposal(desk, room, proposal, { transaction });
+    await loadFor(room, proposal);
+    const relation = relationOf(event.content);
+    if (relation === null) return sendProposal(desk, room, proposal, { transaction });
+    const refusal = await checkRelation(desk, room, proposal, relation);
+    if (refusal !== undefined) return refusal;
+    const annotation = relation.relType === 'm.annotation' && {
+      annotation: annotationName(proposal, relation),
+    };
+    return sendProposal(desk, room, proposal, { transaction, ...annotation });
   });
 }
 

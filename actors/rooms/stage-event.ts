@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { StateGroupWrite } from '../../db/rooms/writer.ts';
+import type { StateGroupWrite } from '../../db/rooms/state-group-writer.ts';
 import type { JsonObject } from '../../src/kit/json.ts';
 import {
   type BuildEventInput,
@@ -46,6 +46,8 @@ export interface StagedEvent {
   readonly stateGroup: StateGroupWrite;
   /** The extremities that it replaced. */
   readonly follows: readonly string[];
+  /** What several extremities resolve to after it; null: it is the only one; absent: as it was. */
+  readonly resolvedStateGroup?: number | null;
 }
 
 const CREATE: StateKey = { type: 'm.room.create', stateKey: '' };
@@ -135,13 +137,25 @@ export function stageEvent(
   if (!decision.allowed) return refuse('M_FORBIDDEN', decision.reason);
   const { type, stateKey } = proposal;
   const follows = prevEvents.map(({ eventId }) => eventId);
-  const stateGroup = chooseStateGroup(room, type, stateKey, stage.numbers);
   const { eventId, sha256, pdu, json } = built;
+  const own = stateKey === undefined ? undefined : { type, stateKey, eventId };
+  const stateGroup = chooseStateGroup(room, own, stage.numbers);
   if (stateKey !== undefined) {
     room.state.set(type, stateKey, { eventId, sha256, pdu, place, sizeBytes: eventSizeBytes(json) });
   }
-  room.extremities = [{ eventId, sha256 }, ...room.extremities.slice(PREV_EVENTS_MAX)];
+  const others = room.extremities.slice(PREV_EVENTS_MAX);
+  room.extremities = [{ eventId, sha256 }, ...others];
   room.depth = depth;
   room.stateGroup = stateGroup.stateGroup;
-  return { room, proposal, built, depth, stateGroup, follows };
+  // It was authorised at, and follows, what the extremities resolve to: those that it could not name change nothing of that.
+  const resolvedStateGroup = others.length === 0 ? null : stateGroup.stateGroup;
+  return {
+    room,
+    proposal,
+    built,
+    depth,
+    stateGroup,
+    follows,
+    ...(follows.length > 1 && { resolvedStateGroup }),
+  };
 }

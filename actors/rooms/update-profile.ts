@@ -32,7 +32,7 @@ export function updateMemberProfile(desk: RoomsDesk, input: UpdateMemberProfile)
     if (current?.content['membership'] !== 'join') return notInRoom();
     const content = withProfile(current.content, input);
     const proposal = { sender: userId, ...key, content, originServerTs: desk.clock.now() };
-    await loadFor(desk, room, proposal);
+    await loadFor(room, proposal);
     return sendProposal(desk, room, proposal);
   });
 }

@@ -1,10 +1,13 @@
 import { findDeviceIds } from '../../db/accounts/reader.ts';
 import {
+  deleteDevice,
   deleteUpTo,
   DUPLICATE_TRANSACTION,
+  keepNewest,
   type NewMessage,
   storeMessages,
 } from '../../db/to-device/writer.ts';
+import type { WriteStep } from '../../db/kit/write-set.ts';
 import { refuse } from '../../src/matrix/refusal.ts';
 import { toDeviceStream } from '../../src/streams/to-device-stream.ts';
 import { commit } from '../commit.ts';
@@ -13,6 +16,7 @@ import { type Later, later } from '../kit/actor.ts';
 import type { InputOf, OutputOf } from '../kit/protocol.ts';
 import { ownDurableStream } from '../stream-owner.ts';
 import { unavailableRefusal } from '../unavailable-refusal.ts';
+import { createInboxChecks, INBOX_MESSAGES_MAX } from './inbox-checks.ts';
 import type { ToDeviceProtocol } from './protocol.ts';
 
 type SendMessages = InputOf<ToDeviceProtocol, 'to-device.send-messages'>;
@@ -33,6 +37,7 @@ export const toDeviceActor = defineActor<ToDeviceProtocol>({
   async start(context) {
     const { owner, handlers } = await ownDurableStream(context, toDeviceStream);
     const { config, db } = context.env;
+    const dueInboxes = createInboxChecks();
 
     /** Null when they are too many. */
     async function expand({ sender, type, messages }: SendMessages): Promise<NewMessage[] | null> {
@@ -53,16 +58,31 @@ export const toDeviceActor = defineActor<ToDeviceProtocol>({
       return expanded;
     }
 
+    function noteDropped(
+      due: readonly NewMessage[],
+      firstStep: number,
+      returned: Readonly<Record<number, readonly unknown[]>>,
+    ): void {
+      for (const [index, { userId, deviceId }] of due.entries()) {
+        const count = returned[firstStep + index]?.length ?? 0;
+        if (count > 0)
+          context.log.warn('an inbox was full: its oldest messages went', { userId, deviceId, count });
+      }
+    }
+
     async function store(input: SendMessages, messages: readonly NewMessage[]): Promise<Sent> {
       const { sender: userId, senderDevice: deviceId, txnId } = input;
+      const steps = storeMessages({ userId, deviceId, txnId, now: context.clock.now() }, messages);
+      const due = dueInboxes(messages);
       const outcome = await owner.write({
         count: messages.length,
-        steps: storeMessages({ userId, deviceId, txnId, now: context.clock.now() }, messages),
+        steps: [...steps, ...due.map((device) => keepNewest(device, INBOX_MESSAGES_MAX))],
         rows: () => messages.map((message) => [{ userId: message.userId, deviceId: message.deviceId }]),
       });
       if (outcome.kind === 'unavailable') return unavailableRefusal(outcome, config);
       if (outcome.kind === 'refused' && outcome.refusal !== DUPLICATE_TRANSACTION)
         throw new Error(outcome.refusal);
+      if (outcome.kind === 'committed') noteDropped(due, steps.length, outcome.returned);
       return { kind: 'stored', position: owner.currentToken() };
     }
 
@@ -75,8 +95,8 @@ export const toDeviceActor = defineActor<ToDeviceProtocol>({
       return later(store(input, messages));
     }
 
-    async function remove(userId: string, deviceId: string, upTo: number): Promise<Deleted> {
-      const outcome = await commit(context, deleteUpTo({ userId, deviceId, upTo }));
+    async function remove(steps: readonly WriteStep[]): Promise<Deleted> {
+      const outcome = await commit(context, steps);
       if (outcome.kind === 'unavailable') return unavailableRefusal(outcome, config);
       if (outcome.kind === 'refused') throw new Error(`a deletion has no guard, yet ${outcome.refusal}`);
       return { kind: 'deleted', count: outcome.returned[0]?.length ?? 0 };
@@ -87,9 +107,8 @@ export const toDeviceActor = defineActor<ToDeviceProtocol>({
         ...handlers,
         'to-device.send-messages': send,
         'to-device.delete-received': ({ userId, deviceId, position }) =>
-          later(remove(userId, deviceId, position)),
-        'to-device.delete-device': ({ userId, deviceId }) =>
-          later(remove(userId, deviceId, Number.MAX_SAFE_INTEGER)),
+          later(remove(deleteUpTo({ userId, deviceId, upTo: position }))),
+        'to-device.delete-device': ({ userId, deviceId }) => later(remove(deleteDevice(userId, deviceId))),
       },
     };
   },

@@ -20,7 +20,7 @@ export type ToDeviceProtocol = StreamOwnerProtocol & {
     { readonly userId: string; readonly deviceId: string; readonly position: number },
     { readonly kind: 'deleted'; readonly count: number } | Refusal
   >;
-  /** The device is gone, with its messages. */
+  /** The device is gone, with its messages and what is remembered of those that it sent. */
   'to-device.delete-device': Ask<
     { readonly userId: string; readonly deviceId: string },
     { readonly kind: 'deleted'; readonly count: number } | Refusal

@@ -34,6 +34,7 @@ export class Connection {
     socket.setNoDelay(true);
     socket.on('data', (chunk: Buffer) => this.#onData(chunk));
     socket.on('error', (error) => this.#fail(error));
+    socket.on('timeout', () => this.#fail(new Error(`no answer within ${ANSWER_WAIT_MS} ms`)));
     socket.on('close', () => this.#fail(new Error('the server closed the connection')));
   }
 
@@ -61,7 +62,7 @@ export class Connection {
     }
     return new Promise((resolve, reject) => {
       this.#waiting = { startedAt: performance.now(), resolve, reject };
-      this.#socket.setTimeout(ANSWER_WAIT_MS, () => this.#fail(new Error(`no answer to ${method} ${path}`)));
+      this.#socket.setTimeout(ANSWER_WAIT_MS);
       this.#socket.write(`${lines.join('\r\n')}${HEAD_END}${body ?? ''}`);
     });
   }

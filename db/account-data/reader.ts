@@ -12,6 +12,14 @@ export interface StoredAccountData {
   readonly position: number;
 }
 
+/**
+ * True for account data that was deleted: what has no content is there no more, but that clients that were away have to be told. Older
+ * clients delete by setting it to `{}`. MSC3391.
+ */
+export function isDeleted({ content }: Pick<StoredAccountData, 'content'>): boolean {
+  return content === '{}';
+}
+
 export const oneEvent = defineQuery<
   { readonly userId: string; readonly roomId: string; readonly type: string },
   StoredAccountData

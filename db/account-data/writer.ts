@@ -17,9 +17,63 @@ export const replaceAccountData = defineQuery<AccountDataParams>({
     VALUES (:userId, :roomId, :type, :content, :position)`,
 });
 
-/** The step that stores one account data event at the first position of its write set; `roomId` is `''` for global. */
-export function storeAccountData(data: Omit<AccountDataParams, 'position'>): WriteStep[] {
-  return [step(replaceAccountData, data, { positionOffset: 0 })];
+/**
+ * The step that stores one account data event; `roomId` is `''` for global.
+ *
+ * @param positionOffset which position of its write set it takes
+ */
+export function storeAccountData(data: Omit<AccountDataParams, 'position'>, positionOffset = 0): WriteStep[] {
+  return [step(replaceAccountData, data, { positionOffset })];
+}
+
+/** What account data of a room takes beside its texts, its index entries included, about. */
+const ROOM_DATA_BYTES = 60;
+
+/** Deletes some account data of a room, of whatever user. */
+export const deleteDataOfRoom = defineQuery<
+  { readonly roomId: string; readonly limit: number },
+  { readonly userId: string; readonly type: string; readonly freedBytes: number }
+>({
+  name: 'account-data.delete-of-room',
+  sql: `
+    DELETE FROM account_data
+     WHERE (user_id, room_id, type) IN (
+       SELECT user_id, room_id, type FROM account_data INDEXED BY account_data_by_room
+        WHERE room_id = :roomId AND room_id <> '' LIMIT :limit)
+    RETURNING user_id AS userId, type,
+              octet_length(content) + 2 * octet_length(user_id || room_id) + octet_length(type) + ${ROOM_DATA_BYTES} AS freedBytes`,
+});
+
+/** The step that deletes at most `limit` account data events of a room; one row for each of them. */
+export function forgetRoom(roomId: string, limit: number): WriteStep[] {
+  return [step(deleteDataOfRoom, { roomId, limit }, { returns: true })];
+}
+
+/** Deletes some account data of a user. */
+export const deleteDataOfUser = defineQuery<
+  { readonly userId: string; readonly limit: number },
+  { readonly roomId: string | null; readonly type: string }
+>({
+  name: 'account-data.delete-of-user',
+  sql: `
+    DELETE FROM account_data
+     WHERE (user_id, room_id, type) IN (
+       SELECT user_id, room_id, type FROM account_data WHERE user_id = :userId LIMIT :limit)
+    RETURNING nullif(room_id, '') AS roomId, type`,
+});
+
+/** Deletes the filters of a user: there are at most {@link FILTERS_MAX}. */
+export const deleteFiltersOfUser = defineQuery<{ readonly userId: string }>({
+  name: 'account-data.delete-filters-of-user',
+  sql: 'DELETE FROM filters WHERE user_id = :userId',
+});
+
+/** The steps that delete at most `limit` account data events of a user, one row for each of them, and the user's filters. */
+export function forgetUser(userId: string, limit: number): WriteStep[] {
+  return [
+    step(deleteDataOfUser, { userId, limit }, { returns: true }),
+    step(deleteFiltersOfUser, { userId }),
+  ];
 }
 
 type FilterParams = { readonly userId: string; readonly hash: string; readonly filter: string };

@@ -27,13 +27,20 @@ export const readAccessToken = defineQuery<
     readonly deviceId: string;
     readonly isAdmin: number;
     readonly isGuest: number;
+    readonly isLocked: number;
+    readonly isSuspended: number;
+    readonly expiresTs: number | null;
+    readonly isUnused: number;
   }
 >({
   name: 'accounts.read-access-token',
   sql: `
-    SELECT t.user_id AS userId, t.device_id AS deviceId, a.is_admin AS isAdmin, a.is_guest AS isGuest
+    SELECT t.user_id AS userId, t.device_id AS deviceId, a.is_admin AS isAdmin, a.is_guest AS isGuest,
+           a.locked_ts IS NOT NULL AS isLocked, a.suspended_ts IS NOT NULL AS isSuspended,
+           t.expires_ts AS expiresTs, r.replaces_hash IS NOT NULL AS isUnused
       FROM access_tokens t
       JOIN accounts a ON a.user_id = t.user_id
+      LEFT JOIN refresh_tokens r ON r.token_hash = t.refresh_hash
      WHERE t.token_hash = :tokenHash AND a.deactivated_ts IS NULL`,
 });
 
@@ -46,12 +53,16 @@ export const readAccount = defineQuery<
     readonly isGuest: number;
     readonly createdTs: number;
     readonly deactivatedTs: number | null;
+    readonly lockedTs: number | null;
+    readonly suspendedTs: number | null;
+    readonly erasedTs: number | null;
   }
 >({
   name: 'accounts.read-account',
   sql: `
     SELECT password_hash AS passwordHash, is_admin AS isAdmin, is_guest AS isGuest,
-           created_ts AS createdTs, deactivated_ts AS deactivatedTs
+           created_ts AS createdTs, deactivated_ts AS deactivatedTs, locked_ts AS lockedTs,
+           suspended_ts AS suspendedTs, erased_ts AS erasedTs
       FROM accounts
      WHERE user_id = :userId`,
 });
@@ -128,4 +139,79 @@ export const firstToken = defineQuery<Record<string, never>, { readonly token: s
   name: 'accounts.read-first-token',
   sql: 'SELECT token FROM registration_tokens WHERE is_first = 1 LIMIT 1',
   scans: ['registration_tokens'],
+});
+
+/** One refresh token, used up or not, with what keeps its owner from using it. */
+export const oneRefreshToken = defineQuery<
+  { readonly tokenHash: string },
+  {
+    readonly userId: string;
+    readonly deviceId: string;
+    readonly isUsedUp: number;
+    readonly isLocked: number;
+    readonly isDeactivated: number;
+  }
+>({
+  name: 'accounts.read-refresh-token',
+  sql: `
+    SELECT r.user_id AS userId, r.device_id AS deviceId, r.is_used_up AS isUsedUp,
+           a.locked_ts IS NOT NULL AS isLocked, a.deactivated_ts IS NOT NULL AS isDeactivated
+      FROM refresh_tokens r
+      JOIN accounts a ON a.user_id = r.user_id
+     WHERE r.token_hash = :tokenHash`,
+});
+
+/** The owner of a token that has not expired, made for this purpose. */
+export const onePassingToken = defineQuery<
+  { readonly tokenHash: string; readonly purpose: string; readonly now: number },
+  { readonly userId: string }
+>({
+  name: 'accounts.read-passing-token',
+  sql: `
+    SELECT t.user_id AS userId
+      FROM passing_tokens t
+      JOIN accounts a ON a.user_id = t.user_id
+     WHERE t.token_hash = :tokenHash AND t.purpose = :purpose AND t.expires_ts > :now
+       AND a.deactivated_ts IS NULL`,
+});
+
+/** When an account was erased. */
+export const readErased = defineQuery<User, { readonly erasedTs: number | null }>({
+  name: 'accounts.read-erased',
+  sql: 'SELECT erased_ts AS erasedTs FROM accounts WHERE user_id = :userId',
+});
+
+/** Deactivated accounts whose rooms are still to be left. */
+export const leavingAccounts = defineQuery<
+  { readonly after: string; readonly limit: number },
+  { readonly userId: string }
+>({
+  name: 'accounts.read-leaving',
+  sql: `
+    SELECT user_id AS userId FROM accounts
+     WHERE is_leaving = 1 AND user_id > :after
+     ORDER BY user_id LIMIT :limit`,
+});
+
+/** Rooms in which a local user is, is invited or knocks. */
+export const activeRooms = defineQuery<User & { readonly limit: number }, { readonly roomId: string }>({
+  name: 'accounts.read-active-rooms',
+  sql: `
+    SELECT r.room_id AS roomId
+      FROM user_ids u
+      JOIN local_memberships m ON m.user_nid = u.user_nid AND m.membership IN ('join', 'invite', 'knock')
+      JOIN rooms r ON r.room_nid = m.room_nid
+     WHERE u.user_id = :userId
+     LIMIT :limit`,
+});
+
+/** The refresh token that came with an access token, and whose they are. */
+export const refreshOfAccessToken = defineQuery<
+  { readonly tokenHash: string },
+  { readonly userId: string; readonly deviceId: string; readonly refreshHash: string | null }
+>({
+  name: 'accounts.read-refresh-token-of-access-token',
+  sql: `
+    SELECT user_id AS userId, device_id AS deviceId, refresh_hash AS refreshHash
+      FROM access_tokens WHERE token_hash = :tokenHash`,
 });

@@ -1,5 +1,6 @@
 import type { ReadDb } from '../kit/read-db.ts';
 import {
+  activeRooms,
   allDevices,
   anyAccount,
   anyValidToken,
@@ -7,12 +8,17 @@ import {
   deviceCount,
   deviceIdsOfUser,
   firstToken,
+  leavingAccounts,
   oneDevice,
+  onePassingToken,
+  oneRefreshToken,
   oneRegistrationToken,
   type ProfileField,
   profileFields,
   readAccessToken,
   readAccount,
+  readErased,
+  refreshOfAccessToken,
 } from './queries.ts';
 
 /** Whoever holds an access token. */
@@ -21,10 +27,18 @@ export interface AccessTokenOwner {
   readonly deviceId: string;
   readonly isAdmin: boolean;
   readonly isGuest: boolean;
+  /** Nothing may be done with it but to log out. */
+  readonly isLocked: boolean;
+  /** Others are not to notice anything of its owner. */
+  readonly isSuspended: boolean;
+  /** Milliseconds since the Unix epoch; null: never. Whoever asks looks at the clock. */
+  readonly expiresTs: number | null;
+  /** It came from a refresh and has not been used yet: with its first use the refresh token behind it is used up. */
+  readonly isUnused: boolean;
 }
 
 /**
- * The owner of an access token, or undefined when it is unknown, revoked, or of a deactivated account.
+ * The owner of an access token, or undefined when it is unknown, revoked, or of a deactivated account. Expired tokens are known.
  *
  * @param tokenHash what `hashAccessToken` gives
  */
@@ -36,6 +50,10 @@ export async function findAccessToken(db: ReadDb, tokenHash: string): Promise<Ac
     deviceId: row.deviceId,
     isAdmin: row.isAdmin === 1,
     isGuest: row.isGuest === 1,
+    isLocked: row.isLocked === 1,
+    isSuspended: row.isSuspended === 1,
+    expiresTs: row.expiresTs,
+    isUnused: row.isUnused === 1,
   };
 }
 
@@ -49,6 +67,11 @@ export interface Account {
   readonly createdTs: number;
   /** Null while it is in use. */
   readonly deactivatedTs: number | null;
+  /** Null when it is not locked, not suspended. */
+  readonly lockedTs: number | null;
+  readonly suspendedTs: number | null;
+  /** Null when its events are served to everybody as they are. */
+  readonly erasedTs: number | null;
 }
 
 /** An account, deactivated or not; undefined when the name was never taken. */
@@ -144,4 +167,81 @@ export async function hasValidRegistrationToken(db: ReadDb, now: number): Promis
 /** The registration token of the first admin, while there is one. */
 export async function findFirstToken(db: ReadDb): Promise<string | undefined> {
   return (await db.find(firstToken, {}))?.token;
+}
+
+/** A refresh token that is known. */
+export interface RefreshTokenOwner {
+  readonly userId: string;
+  readonly deviceId: string;
+  /** Its successor is in use: it is good for nothing any more. */
+  readonly isUsedUp: boolean;
+  readonly isLocked: boolean;
+}
+
+/**
+ * A refresh token, or undefined when it is unknown, revoked, or of a deactivated account.
+ *
+ * @param tokenHash what `hashAccessToken` gives
+ */
+export async function findRefreshToken(
+  db: ReadDb,
+  tokenHash: string,
+): Promise<RefreshTokenOwner | undefined> {
+  const row = await db.find(oneRefreshToken, { tokenHash });
+  if (row === undefined || row.isDeactivated === 1) return undefined;
+  const { userId, deviceId } = row;
+  return { userId, deviceId, isUsedUp: row.isUsedUp === 1, isLocked: row.isLocked === 1 };
+}
+
+/**
+ * Whose login token this is; undefined when it is unknown, used, expired, or of a deactivated account.
+ *
+ * @param tokenHash what `hashAccessToken` gives
+ * @param now milliseconds since the Unix epoch
+ */
+export async function findLoginTokenUser(
+  db: ReadDb,
+  tokenHash: string,
+  now: number,
+): Promise<string | undefined> {
+  return (await db.find(onePassingToken, { tokenHash, purpose: 'login', now }))?.userId;
+}
+
+/**
+ * Who has given out this OpenID token; undefined when it is unknown, expired, or of a deactivated account. For
+ * `GET /_matrix/federation/v1/openid/userinfo`, Server-Server API v1.19.
+ *
+ * @param tokenHash what `hashAccessToken` gives
+ * @param now milliseconds since the Unix epoch
+ */
+export async function findOpenIdUser(
+  db: ReadDb,
+  tokenHash: string,
+  now: number,
+): Promise<string | undefined> {
+  return (await db.find(onePassingToken, { tokenHash, purpose: 'openid', now }))?.userId;
+}
+
+/** When a local user's account was erased (milliseconds since the Unix epoch); null when it was not, and for anybody else. */
+export async function findErasedTs(db: ReadDb, userId: string): Promise<number | null> {
+  return (await db.find(readErased, { userId }))?.erasedTs ?? null;
+}
+
+/** Deactivated users whose rooms are still to be left, by user id, above `after`. */
+export async function readLeavingUserIds(db: ReadDb, after: string, limit: number): Promise<string[]> {
+  return (await db.all(leavingAccounts, { after, limit })).map(({ userId }) => userId);
+}
+
+/** Ids of rooms in which a local user is, is invited or knocks; at most `limit`. */
+export async function readActiveRoomIds(db: ReadDb, userId: string, limit: number): Promise<string[]> {
+  return (await db.all(activeRooms, { userId, limit })).map(({ roomId }) => roomId);
+}
+
+/** The refresh token that came with an access token, and whose they are; undefined when there is none. */
+export async function findRefreshOfAccessToken(
+  db: ReadDb,
+  tokenHash: string,
+): Promise<{ readonly userId: string; readonly deviceId: string; readonly refreshHash: string } | undefined> {
+  const row = await db.find(refreshOfAccessToken, { tokenHash });
+  return row === undefined || row.refreshHash === null ? undefined : { ...row, refreshHash: row.refreshHash };
 }

@@ -1,24 +1,25 @@
 import { defineQuery } from '../kit/query.ts';
 import { step, type WriteStep } from '../kit/write-set.ts';
+import type { AccountGuard } from './account-guard.ts';
+import { giveTokens, revokeOtherRefreshTokens, revokeRefreshTokens } from './token-writer.ts';
 
 type User = { readonly userId: string };
 type DeviceKey = { readonly userId: string; readonly deviceId: string };
-
-/** The refusals of the guards below. */
-export type AccountGuard = 'name-is-taken' | 'token-is-invalid' | 'no-such-account' | 'no-such-device';
 
 export const insertAccount = defineQuery<{
   readonly userId: string;
   readonly passwordHash: string | null;
   readonly isAdmin: number;
+  readonly isGuest: number;
   readonly token: string | null;
   readonly now: number;
 }>({
   name: 'accounts.insert-account',
   sql: `
-    INSERT INTO accounts (user_id, password_hash, is_admin, created_ts)
+    INSERT INTO accounts (user_id, password_hash, is_admin, is_guest, created_ts)
     VALUES (:userId, :passwordHash,
-            max(:isAdmin, coalesce((SELECT grants_admin FROM registration_tokens WHERE token = :token), 0)), :now)
+            max(:isAdmin, coalesce((SELECT grants_admin FROM registration_tokens WHERE token = :token), 0)),
+            :isGuest, :now)
     ON CONFLICT (user_id) DO NOTHING`,
 });
 
@@ -40,6 +41,12 @@ export const dropFirstToken = defineQuery<User>({
   scans: ['registration_tokens'],
 });
 
+/** Takes one use of a registration token. Guard: `token-is-invalid`. */
+export function spendRegistrationToken(token: string, now: number): readonly WriteStep[] {
+  const refusal = 'token-is-invalid' satisfies AccountGuard;
+  return [step(useRegistrationToken, { token, now }, { expectChanges: 1, refusal })];
+}
+
 /**
  * Makes an account, by means of a registration token or not. Where it is an admin's, the token for the first admin goes.
  * Guards: `name-is-taken`, `token-is-invalid`.
@@ -48,6 +55,8 @@ export function createAccount(account: {
   readonly userId: string;
   readonly passwordHash: string | null;
   readonly isAdmin: boolean;
+  /** False when absent. */
+  readonly isGuest?: boolean;
   readonly registrationToken: string | null;
   readonly now: number;
 }): readonly WriteStep[] {
@@ -55,17 +64,18 @@ export function createAccount(account: {
   const guard = { expectChanges: 1 };
   const insert = step(
     insertAccount,
-    { userId, passwordHash, isAdmin: account.isAdmin ? 1 : 0, token, now },
+    {
+      userId,
+      passwordHash,
+      isAdmin: account.isAdmin ? 1 : 0,
+      isGuest: account.isGuest === true ? 1 : 0,
+      token,
+      now,
+    },
     { ...guard, refusal: 'name-is-taken' satisfies AccountGuard },
   );
   const drop = step(dropFirstToken, { userId });
-  if (token === null) return [insert, drop];
-  const use = step(
-    useRegistrationToken,
-    { token, now },
-    { ...guard, refusal: 'token-is-invalid' satisfies AccountGuard },
-  );
-  return [use, insert, drop];
+  return token === null ? [insert, drop] : [...spendRegistrationToken(token, now), insert, drop];
 }
 
 export const upsertDevice = defineQuery<
@@ -88,13 +98,6 @@ export const revokeDeviceTokens = defineQuery<DeviceKey, { readonly tokenHash: s
     RETURNING token_hash AS tokenHash`,
 });
 
-export const insertToken = defineQuery<DeviceKey & { readonly tokenHash: string; readonly now: number }>({
-  name: 'accounts.insert-access-token',
-  sql: `
-    INSERT INTO access_tokens (token_hash, user_id, device_id, created_ts)
-    VALUES (:tokenHash, :userId, :deviceId, :now)`,
-});
-
 /**
  * Makes a device unless it exists, revokes its tokens, and gives it a new one. The revoked hashes come back from the second step.
  * Guard: `no-such-account`.
@@ -103,18 +106,24 @@ export function logInDevice(
   login: DeviceKey & {
     readonly displayName: string | null;
     readonly tokenHash: string;
+    /** Milliseconds since the Unix epoch; never when absent. */
+    readonly expiresTs?: number | null;
+    /** Of the refresh token that comes with it; none when absent. */
+    readonly refreshHash?: string | null;
     readonly now: number;
   },
 ): readonly WriteStep[] {
-  const { userId, deviceId, displayName, tokenHash, now } = login;
+  const { userId, deviceId, displayName, tokenHash, expiresTs = null, refreshHash = null, now } = login;
+  const device = { userId, deviceId };
   return [
     step(
       upsertDevice,
       { userId, deviceId, displayName, now },
       { expectChanges: 1, refusal: 'no-such-account' satisfies AccountGuard },
     ),
-    step(revokeDeviceTokens, { userId, deviceId }, { returns: true }),
-    step(insertToken, { userId, deviceId, tokenHash, now }),
+    step(revokeDeviceTokens, device, { returns: true }),
+    ...revokeRefreshTokens(device),
+    ...giveTokens(device, { tokenHash, expiresTs, refreshHash }, null, now),
   ];
 }
 
@@ -127,6 +136,7 @@ export const deleteDevice = defineQuery<DeviceKey>({
 export function deleteDevices(userId: string, deviceIds: readonly string[]): readonly WriteStep[] {
   return deviceIds.flatMap((deviceId) => [
     step(revokeDeviceTokens, { userId, deviceId }, { returns: true }),
+    ...revokeRefreshTokens({ userId, deviceId }),
     step(deleteDevice, { userId, deviceId }),
   ]);
 }
@@ -155,6 +165,7 @@ export function deleteOtherDevicesOf(userId: string, deviceToKeep: string | null
   const keep = deviceToKeep ?? '';
   return [
     step(revokeOtherTokens, { userId, keep }, { returns: true }),
+    ...revokeOtherRefreshTokens(userId, keep),
     step(deleteOtherDevices, { userId, keep }),
   ];
 }
@@ -217,28 +228,6 @@ export function changePassword(userId: string, passwordHash: string): readonly W
       { expectChanges: 1, refusal: 'no-such-account' satisfies AccountGuard },
     ),
   ];
-}
-
-export const updateDeactivated = defineQuery<User & { readonly now: number }>({
-  name: 'accounts.deactivate-account',
-  sql: `
-    UPDATE accounts SET deactivated_ts = coalesce(deactivated_ts, :now), password_hash = NULL
-     WHERE user_id = :userId`,
-});
-
-export const deleteProfile = defineQuery<User>({
-  name: 'accounts.delete-profile',
-  sql: 'DELETE FROM profile_fields WHERE user_id = :userId',
-});
-
-/** Marks an account as deactivated, without its devices. Guard: `no-such-account`. */
-export function deactivateAccount(userId: string, erase: boolean, now: number): readonly WriteStep[] {
-  const mark = step(
-    updateDeactivated,
-    { userId, now },
-    { expectChanges: 1, refusal: 'no-such-account' satisfies AccountGuard },
-  );
-  return erase ? [mark, step(deleteProfile, { userId })] : [mark];
 }
 
 export const upsertProfileField = defineQuery<User & { readonly field: string; readonly value: string }>({

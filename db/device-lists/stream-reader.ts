@@ -1,4 +1,4 @@
-import { type LogPage, readPage } from '../kit/page.ts';
+import { type LogPage, readLatestPage } from '../kit/page.ts';
 import { defineQuery } from '../kit/query.ts';
 import type { ReadDb } from '../kit/read-db.ts';
 
@@ -37,7 +37,7 @@ export function readDeviceListRows(
   to: number,
   limit: number,
 ): Promise<LogPage<DeviceListsRow>> {
-  return readPage(
+  return readLatestPage(
     async (after, upTo, most) => {
       const rows = await db.all(readStreamRows, { from: after, to: upTo, limit: most });
       return rows.map(({ position, roomIds, ...row }) => ({

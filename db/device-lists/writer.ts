@@ -17,8 +17,21 @@ export const insertOutbound = defineQuery<ChangeParams & { readonly destination:
     VALUES (:position, :destination, :userId, :deviceId)`,
 });
 
+/** Of a user only the newest change is kept: it says all that a reader asks for, whatever the token. */
+export const deleteOlderChanges = defineQuery<{ readonly userId: string; readonly position: number }>({
+  name: 'device-lists.delete-older-changes',
+  sql: 'DELETE FROM device_list_changes WHERE user_id = :userId AND stream_id < :position',
+});
+
+/** What other servers have not been told yet of a device is superseded: they ask for the device as it is. */
+export const deleteOlderOutbound = defineQuery<ChangeParams>({
+  name: 'device-lists.delete-older-outbound',
+  sql: 'DELETE FROM device_list_outbound WHERE user_id = :userId AND device_id = :deviceId AND stream_id < :position',
+});
+
 /**
- * The steps that record changes: first one position for each device, then one for each device and destination.
+ * The steps that record changes: first one position for each device, then one for each device and destination. They take the place of those
+ * before them, so that the tables hold no more than there are users, and devices with servers to be told.
  *
  * @returns the steps and how many positions they take
  */
@@ -36,5 +49,12 @@ export function recordChanges(
   const outbound = pairs.map(({ deviceId, destination }, index) =>
     step(insertOutbound, { userId, deviceId, destination }, { positionOffset: deviceIds.length + index }),
   );
-  return { steps: [...changes, ...outbound], positions: deviceIds.length + pairs.length };
+  const superseded = deviceIds.map((deviceId, index) =>
+    step(deleteOlderOutbound, { userId, deviceId }, { positionOffset: index }),
+  );
+  const older = step(deleteOlderChanges, { userId }, { positionOffset: deviceIds.length - 1 });
+  return {
+    steps: [...changes, older, ...superseded, ...outbound],
+    positions: deviceIds.length + pairs.length,
+  };
 }

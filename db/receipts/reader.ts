@@ -32,6 +32,7 @@ export const placeOfReceipt = defineQuery<
     SELECT e.stream_ordering AS next, was.stream_ordering AS present, p.event_id AS presentEventId
       FROM rooms r
       JOIN events e ON e.event_id = :eventId AND e.room_nid = r.room_nid AND e.stream_ordering IS NOT NULL
+                   AND e.rejection IS NULL
       LEFT JOIN user_ids u ON u.user_id = :userId
       LEFT JOIN receipts p ON p.room_nid = r.room_nid AND p.user_nid = u.user_nid
                           AND p.type = :type AND p.thread_id = :threadId
@@ -59,13 +60,15 @@ export const receiptsOfRoom = defineQuery<
   StoredReceipt
 >({
   name: 'receipts.read-of-room',
+  // Of an event that is not known here anybody may say that it was read; of one that no client is shown nothing is said.
   sql: `
     SELECT u.user_id AS userId, p.type, nullif(p.thread_id, '') AS threadId, p.event_id AS eventId, p.ts,
            p.stream_id AS position
       FROM rooms r
       JOIN receipts p ON p.room_nid = r.room_nid AND p.stream_id > :from AND p.stream_id <= :to
       JOIN user_ids u ON u.user_nid = p.user_nid
-     WHERE r.room_id = :roomId
+      LEFT JOIN events e ON e.event_id = p.event_id
+     WHERE r.room_id = :roomId AND (e.event_nid IS NULL OR (e.stream_ordering IS NOT NULL AND e.rejection IS NULL))
      ORDER BY p.user_nid, p.type, p.thread_id`,
 });
 

@@ -22,6 +22,27 @@ export const replaceReceipt = defineQuery<ReceiptParams>({
      WHERE r.room_id = :roomId`,
 });
 
+/** What a receipt takes beside its text, its index entry included, about. */
+const RECEIPT_BYTES = 50;
+
+/** Deletes some receipts of a room. */
+export const deleteReceiptsOfRoom = defineQuery<
+  { readonly roomNid: number; readonly limit: number },
+  { readonly freedBytes: number }
+>({
+  name: 'receipts.delete-of-room',
+  sql: `
+    DELETE FROM receipts
+     WHERE room_nid = :roomNid AND (user_nid, type, thread_id) IN (
+       SELECT user_nid, type, thread_id FROM receipts WHERE room_nid = :roomNid LIMIT :limit)
+    RETURNING octet_length(event_id) + ${RECEIPT_BYTES} AS freedBytes`,
+});
+
+/** The step that deletes at most `limit` receipts of a room; one row for each of them. */
+export function forgetRoom(roomNid: number, limit: number): WriteStep[] {
+  return [step(deleteReceiptsOfRoom, { roomNid, limit }, { returns: true })];
+}
+
 /**
  * The steps that store a receipt at the first position of their write set.
  *

@@ -1,6 +1,13 @@
 import { defineQuery } from '../kit/query.ts';
 import type { ReadDb } from '../kit/read-db.ts';
 
+/**
+ * Why an event is kept and not shown. `rejected`: the authorisation rules forbid it at its auth events or at the state before it.
+ * `soft-failed`: they allow it there and forbid it at the current state. `held`: a redaction whose target is not known or that may
+ * not redact it. Server-Server API v1.19, "Checks performed on receipt of a PDU"; room version 3, "Handling redactions".
+ */
+export type Rejection = 'rejected' | 'soft-failed' | 'held';
+
 /** An event as it is stored, the redaction that was applied to it beside it. */
 export interface StoredEvent {
   /** The position at which it was first stored. */
@@ -18,8 +25,10 @@ export interface StoredEvent {
   readonly originServerTs: number;
   /** The state after this event; null for outliers. */
   readonly stateGroup: number | null;
-  /** `rejected` or `soft-failed`, with the reason; null for an accepted event. */
+  /** Null for an accepted event; otherwise one of {@link Rejection}, `: ` and the reason. Such an event is not for clients. */
   readonly rejection: string | null;
+  /** The server that gave it to us; null: it was made here. */
+  readonly receivedFrom: string | null;
   /** The event as it was signed, JSON: not redacted, whatever `redactedBy` says. */
   readonly pdu: string;
   /** The redaction that was applied to it, as it was signed. */
@@ -38,7 +47,7 @@ export const STORED_EVENT_COLUMNS = `
   e.stream_ordering AS streamOrdering, e.depth AS depth,
   CASE WHEN k.type IS NULL THEN json_extract(e.pdu, '$.type') ELSE k.type END AS type, k.state_key AS stateKey,
   json_extract(e.pdu, '$.sender') AS sender, e.origin_server_ts AS originServerTs, e.state_group AS stateGroup,
-  e.rejection AS rejection, e.pdu AS pdu, red.event_id AS redactionId, red.pdu AS redactionPdu`;
+  e.rejection AS rejection, e.received_from AS receivedFrom, e.pdu AS pdu, red.event_id AS redactionId, red.pdu AS redactionPdu`;
 
 /** What {@link STORED_EVENT_COLUMNS} need beside `events e`. */
 export const STORED_EVENT_JOINS = `

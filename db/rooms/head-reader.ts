@@ -10,15 +10,15 @@ export interface ForwardExtremity {
   readonly pdu: string;
 }
 
-/** What decides when the next checkpoint of a room's state is due. */
+/** How large a state is, and how far from the last checkpoint its group is. */
 export interface StateGroupSize {
-  /** Entries of the current state. */
-  readonly entries: number;
-  /** Groups since, and without, the last checkpoint. */
-  readonly deltas: number;
+  /** Entries of the state. Null: the group was written before sizes were kept. */
+  readonly entries: number | null;
+  /** Changes since the last checkpoint; 0 for a checkpoint. Null: the group was written before sizes were kept. */
+  readonly deltas: number | null;
 }
 
-/** The highest numbers that were given out; 0 when none was. */
+/** The highest numbers that were given out, those of deleted rows included; 0 when none was. */
 export interface HighestNumbers {
   readonly roomNid: number;
   readonly stateGroup: number;
@@ -33,26 +33,18 @@ export const readExtremitiesOfRoom = defineQuery<{ readonly roomNid: number }, F
      ORDER BY f.event_nid`,
 });
 
-export const readSizeOfState = defineQuery<
-  { readonly roomNid: number; readonly stateGroup: number },
-  StateGroupSize
->({
+export const readSizeOfState = defineQuery<{ readonly stateGroup: number }, StateGroupSize>({
   name: 'rooms.read-state-size',
-  sql: `
-    WITH RECURSIVE chain (state_group, parent) AS (
-      SELECT state_group, parent FROM state_groups WHERE state_group = :stateGroup
-      UNION ALL
-      SELECT g.state_group, g.parent FROM chain c JOIN state_groups g ON g.state_group = c.parent)
-    SELECT (SELECT count(*) FROM current_state WHERE room_nid = :roomNid) AS entries,
-           (SELECT count(*) FROM chain WHERE parent IS NOT NULL) AS deltas`,
-  scans: ['chain', 'c'],
+  sql: 'SELECT entries, deltas FROM state_groups WHERE state_group = :stateGroup',
 });
 
 export const readHighestNumbersEver = defineQuery<Record<string, never>, HighestNumbers>({
   name: 'rooms.read-highest-numbers',
   sql: `
-    SELECT coalesce((SELECT max(room_nid) FROM rooms), 0) AS roomNid,
-           coalesce((SELECT max(state_group) FROM state_groups), 0) AS stateGroup`,
+    SELECT max(coalesce((SELECT max(room_nid) FROM rooms), 0),
+               coalesce((SELECT room_nid FROM deleted_numbers WHERE only_row = 1), 0)) AS roomNid,
+           max(coalesce((SELECT max(state_group) FROM state_groups), 0),
+               coalesce((SELECT state_group FROM deleted_numbers WHERE only_row = 1), 0)) AS stateGroup`,
 });
 
 /** The events that a room's next event follows. */
@@ -60,9 +52,9 @@ export function readExtremities(db: ReadDb, roomNid: number): Promise<readonly F
   return db.all(readExtremitiesOfRoom, { roomNid });
 }
 
-/** How large a room's current state is, and how far its group is from the last checkpoint. Cost: both. */
-export function readStateGroupSize(db: ReadDb, roomNid: number, stateGroup: number): Promise<StateGroupSize> {
-  return db.get(readSizeOfState, { roomNid, stateGroup });
+/** How large the state of a group is. The group must exist. */
+export function readStateGroupSize(db: ReadDb, stateGroup: number): Promise<StateGroupSize> {
+  return db.get(readSizeOfState, { stateGroup });
 }
 
 /** Where the owner of rooms goes on counting after a restart. */

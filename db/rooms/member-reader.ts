@@ -1,5 +1,6 @@
 import { defineQuery } from '../kit/query.ts';
 import type { ReadDb } from '../kit/read-db.ts';
+import { eventIdsOf, findStateGroupAt } from './state-reader.ts';
 
 /** A member as current state has it. */
 export interface Member {
@@ -28,7 +29,7 @@ export const readMembersByMembership = defineQuery<OfRoom & { readonly membershi
     SELECT k.state_key AS userId, c.membership, e.event_id AS eventId
       FROM current_state c
       JOIN state_keys k ON k.state_key_nid = c.state_key_nid
-      JOIN events e ON e.event_nid = c.event_nid
+      JOIN ${eventIdsOf('c')}
      WHERE c.room_nid = ${ROOM_NID} AND c.membership = :membership
      ORDER BY c.event_nid`,
 });
@@ -39,7 +40,7 @@ export const readAllMembers = defineQuery<OfRoom, Member>({
     SELECT k.state_key AS userId, c.membership, e.event_id AS eventId
       FROM current_state c
       JOIN state_keys k ON k.state_key_nid = c.state_key_nid
-      JOIN events e ON e.event_nid = c.event_nid
+      JOIN ${eventIdsOf('c')}
      WHERE c.room_nid = ${ROOM_NID} AND c.membership IS NOT NULL
      ORDER BY c.event_nid`,
 });
@@ -50,6 +51,26 @@ export const readJoinedUsers = defineQuery<OfRoom, { readonly userId: string }>(
     SELECT k.state_key AS userId
       FROM current_state c JOIN state_keys k ON k.state_key_nid = c.state_key_nid
      WHERE c.room_nid = ${ROOM_NID} AND c.membership = 'join'`,
+});
+
+export const readJoinedUsersOfGroup = defineQuery<
+  { readonly stateGroup: number },
+  { readonly userId: string }
+>({
+  name: 'rooms.read-joined-users-of-group',
+  sql: `
+    WITH RECURSIVE chain (state_group, parent) AS (
+      SELECT state_group, parent FROM state_groups WHERE state_group = :stateGroup
+      UNION ALL
+      SELECT g.state_group, g.parent FROM chain c JOIN state_groups g ON g.state_group = c.parent)
+    SELECT k.state_key AS userId
+      FROM (SELECT n.state_key_nid, n.event_nid, max(n.state_group)
+              FROM chain c CROSS JOIN state_group_entries n ON n.state_group = c.state_group
+             GROUP BY n.state_key_nid) latest
+      JOIN state_keys k ON k.state_key_nid = latest.state_key_nid AND k.type = 'm.room.member'
+      JOIN events e ON e.event_nid = latest.event_nid
+     WHERE json_extract(e.pdu, '$.content.membership') = 'join'`,
+  scans: ['chain', 'c', 'latest'],
 });
 
 export const countMembersOfRoom = defineQuery<OfRoom, MemberCounts>({
@@ -107,6 +128,17 @@ export function readMembers(
 /** The user ids of all who are joined, local and remote. */
 export async function readJoinedUserIds(db: ReadDb, roomId: string): Promise<readonly string[]> {
   return (await db.all(readJoinedUsers, { roomId })).map((row) => row.userId);
+}
+
+/** Who was joined after the last event of the room at or before a position of the events stream. Costs the state of then. */
+export async function readJoinedUserIdsAt(
+  db: ReadDb,
+  roomId: string,
+  position: number,
+): Promise<readonly string[]> {
+  const stateGroup = await findStateGroupAt(db, roomId, position);
+  if (stateGroup === undefined) return [];
+  return (await db.all(readJoinedUsersOfGroup, { stateGroup })).map((row) => row.userId);
 }
 
 /** How many are joined and invited; zeros for an unknown room. */

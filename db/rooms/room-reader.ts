@@ -1,15 +1,17 @@
 import { defineQuery } from '../kit/query.ts';
 import type { ReadDb } from '../kit/read-db.ts';
 
-/** A room as it is known for ever; `isPublic` alone may change. */
+/** A room as it is known for ever; `isPublic` and `resolvedStateGroup` alone may change. */
 export interface RoomRecord {
   readonly roomNid: number;
   readonly roomId: string;
   readonly roomVersion: string;
-  /** The full user id of who made it. */
+  /** The full user id of who made it; empty where that is not known: of rooms that this server was only invited to. */
   readonly creator: string;
   /** Whether it stands in the public directory. */
   readonly isPublic: boolean;
+  /** The state that several forward extremities resolve to; null while there is one, whose state it is. */
+  readonly resolvedStateGroup: number | null;
 }
 
 export interface AliasRecord {
@@ -25,12 +27,14 @@ interface RoomRow {
   readonly roomVersion: string;
   readonly creator: string;
   readonly isPublic: number;
+  readonly resolvedStateGroup: number | null;
 }
 
 export const findRoomById = defineQuery<{ readonly roomId: string }, RoomRow>({
   name: 'rooms.find-room',
   sql: `
-    SELECT room_nid AS roomNid, room_id AS roomId, room_version AS roomVersion, creator, is_public AS isPublic
+    SELECT room_nid AS roomNid, room_id AS roomId, room_version AS roomVersion, creator, is_public AS isPublic,
+           resolved_state_group AS resolvedStateGroup
       FROM rooms WHERE room_id = :roomId`,
 });
 

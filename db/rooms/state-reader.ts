@@ -26,14 +26,35 @@ export interface StateChange {
 type OfRoom = { readonly roomId: string };
 type OfGroup = { readonly stateGroup: number };
 
+/** An entry as it is stored for one group. */
+interface StoredEntry {
+  readonly stateGroup: number;
+  readonly stateKeyNid: number;
+  /** Null: the group has no such entry. */
+  readonly eventNid: number | null;
+}
+
+/** Entries that are looked up one by one; for more of them, whole states are compared. */
+const LOOKED_UP_MAX = 256;
+
 const ROOM_NID = '(SELECT room_nid FROM rooms WHERE room_id = :roomId)';
 
-/** The group and its ancestors up to the checkpoint. Children have greater numbers than their parents. */
+/**
+ * The group and what it is stored over, up to the checkpoint: no more than HOPS_MAX of state-group-writer.ts. Children have greater numbers
+ * than their parents.
+ */
 const CHAIN = `
     WITH RECURSIVE chain (state_group, parent) AS (
       SELECT state_group, parent FROM state_groups WHERE state_group = :stateGroup
       UNION ALL
       SELECT g.state_group, g.parent FROM chain c JOIN state_groups g ON g.state_group = c.parent)`;
+
+/**
+ * Where the id of a state event comes from when many are read: an index that holds nothing but the ids of state events. The rows of `events`
+ * hold the texts, too, and a state's are all over the table.
+ */
+export const eventIdsOf = (entries: string): string =>
+  `events e INDEXED BY state_event_ids ON e.event_nid = ${entries}.event_nid AND e.state_key_nid = ${entries}.state_key_nid`;
 
 export const readCurrentStateEntries = defineQuery<OfRoom, StateEntry>({
   name: 'rooms.read-current-state',
@@ -41,7 +62,7 @@ export const readCurrentStateEntries = defineQuery<OfRoom, StateEntry>({
     SELECT k.type, k.state_key AS stateKey, e.event_id AS eventId
       FROM current_state c
       JOIN state_keys k ON k.state_key_nid = c.state_key_nid
-      JOIN events e ON e.event_nid = c.event_nid
+      JOIN ${eventIdsOf('c')}
      WHERE c.room_nid = ${ROOM_NID}`,
 });
 
@@ -66,7 +87,7 @@ export const readEntriesOfGroup = defineQuery<OfGroup, StateEntry>({
               FROM chain c CROSS JOIN state_group_entries n ON n.state_group = c.state_group
              GROUP BY n.state_key_nid) latest
       JOIN state_keys k ON k.state_key_nid = latest.state_key_nid
-      JOIN events e ON e.event_nid = latest.event_nid`,
+      JOIN ${eventIdsOf('latest')}`,
   scans: ['chain', 'c', 'latest'],
 });
 
@@ -91,38 +112,58 @@ export const findGroupAt = defineQuery<
 >({
   name: 'rooms.find-state-group-at',
   sql: `
-    SELECT state_group AS stateGroup
-      FROM events
-     WHERE room_nid = ${ROOM_NID} AND stream_ordering <= :position AND rejection IS NULL AND state_group IS NOT NULL
-     ORDER BY stream_ordering DESC LIMIT 1`,
+    SELECT stateGroup FROM (
+      SELECT * FROM (
+        SELECT stream_ordering AS position, state_group AS stateGroup, 0 AS isResolved
+          FROM events
+         WHERE room_nid = ${ROOM_NID} AND stream_ordering <= :position AND rejection IS NULL AND state_group IS NOT NULL
+         ORDER BY stream_ordering DESC LIMIT 1)
+      UNION ALL
+      SELECT * FROM (
+        SELECT position, state_group, 1
+          FROM resolved_states
+         WHERE room_nid = ${ROOM_NID} AND position <= :position
+         ORDER BY position DESC LIMIT 1)
+      ) newest
+     ORDER BY position DESC, isResolved DESC LIMIT 1`,
 });
 
-/** The deltas between a group and an ancestor; `reached` is 1 when nothing but deltas lies between them. */
-export const readDeltasBetween = defineQuery<
-  { readonly fromGroup: number; readonly toGroup: number },
-  {
-    readonly type: string;
-    readonly stateKey: string;
-    readonly eventId: string | null;
-    readonly reached: number;
-  }
->({
-  name: 'rooms.read-state-deltas',
+/** The groups that a group is stored over, with itself. */
+export const readGroupsBelow = defineQuery<OfGroup, OfGroup>({
+  name: 'rooms.read-groups-below',
+  sql: `${CHAIN} SELECT state_group AS stateGroup FROM chain`,
+  scans: ['chain'],
+});
+
+/** What is stored for a group and those that it is stored over, down to but without `base`; several of one place are in it. */
+export const readEntriesAbove = defineQuery<OfGroup & { readonly base: number }, StoredEntry>({
+  name: 'rooms.read-state-above',
+  sql: `${CHAIN}
+    SELECT n.state_group AS stateGroup, n.state_key_nid AS stateKeyNid, n.event_nid AS eventNid
+      FROM chain c CROSS JOIN state_group_entries n ON n.state_group = c.state_group
+     WHERE c.state_group > :base`,
+  scans: ['chain', 'c'],
+});
+
+export const readEntriesOfKeys = defineQuery<OfGroup & { readonly stateKeyNids: string }, StoredEntry>({
+  name: 'rooms.read-state-of-keys',
+  sql: `${CHAIN}
+    SELECT n.state_group AS stateGroup, n.state_key_nid AS stateKeyNid, n.event_nid AS eventNid
+      FROM chain c
+      CROSS JOIN json_each(:stateKeyNids) wanted
+      CROSS JOIN state_group_entries n ON n.state_group = c.state_group AND n.state_key_nid = wanted.value`,
+  scans: ['chain', 'c', 'wanted'],
+});
+
+/** The texts of `[state_key_nid, event_nid]`. */
+export const nameEntries = defineQuery<{ readonly entries: string }, StateChange>({
+  name: 'rooms.name-state-entries',
   sql: `
-    WITH RECURSIVE chain (state_group, parent) AS (
-      SELECT state_group, parent FROM state_groups WHERE state_group = :toGroup
-      UNION ALL
-      SELECT g.state_group, g.parent
-        FROM chain c JOIN state_groups g ON g.state_group = c.parent
-       WHERE g.state_group > :fromGroup)
-    SELECT k.type, k.state_key AS stateKey, e.event_id AS eventId,
-           EXISTS (SELECT 1 FROM chain WHERE parent = :fromGroup) AS reached
-      FROM (SELECT n.state_key_nid, n.event_nid, max(n.state_group)
-              FROM chain c CROSS JOIN state_group_entries n ON n.state_group = c.state_group
-             GROUP BY n.state_key_nid) latest
-      JOIN state_keys k ON k.state_key_nid = latest.state_key_nid
-      LEFT JOIN events e ON e.event_nid = latest.event_nid`,
-  scans: ['chain', 'c', 'latest'],
+    SELECT k.type, k.state_key AS stateKey, e.event_id AS eventId
+      FROM json_each(:entries) named
+      CROSS JOIN state_keys k ON k.state_key_nid = json_extract(named.value, '$[0]')
+      LEFT JOIN events e ON e.event_nid = json_extract(named.value, '$[1]')`,
+  scans: ['named'],
 });
 
 export const readChangesOfRoom = defineQuery<
@@ -162,7 +203,7 @@ export async function findCurrentStateEvent(
   return row === undefined ? undefined : toStoredEvent(row);
 }
 
-/** The state group after the last timeline event at or before `position`; undefined where the room had none by then. */
+/** The group of the current state as it was at `position`: of the last timeline event, or what several branches resolved to; undefined where the room had none by then. */
 export async function findStateGroupAt(
   db: ReadDb,
   roomId: string,
@@ -186,6 +227,16 @@ export async function findStateOfGroup(
   return (await db.find(findEntryOfGroup, { stateGroup, type, stateKey }))?.eventId ?? undefined;
 }
 
+/** What makes the state of a group out of that of a group that it is stored over; each place once. */
+export async function readStateAbove(
+  db: ReadDb,
+  stateGroup: number,
+  base: number,
+): Promise<readonly StateChange[]> {
+  const changes = latestOf(await db.all(readEntriesAbove, { stateGroup, base }));
+  return db.all(nameEntries, { entries: JSON.stringify([...changes]) });
+}
+
 /** The state of a room as of a position of the events stream, ids only; empty where the room had no event by then. */
 export async function readStateAt(
   db: ReadDb,
@@ -196,8 +247,50 @@ export async function readStateAt(
   return stateGroup === undefined ? [] : readStateOfGroup(db, stateGroup);
 }
 
+type NidState = Map<number, number | null>;
+
+/** Of each place the entry of the newest group: it covers the others. */
+function latestOf(entries: readonly StoredEntry[]): NidState {
+  const newest = new Map<number, StoredEntry>();
+  for (const entry of entries) {
+    const known = newest.get(entry.stateKeyNid);
+    if (known === undefined || known.stateGroup < entry.stateGroup) newest.set(entry.stateKeyNid, entry);
+  }
+  return new Map([...newest].map(([stateKeyNid, { eventNid }]) => [stateKeyNid, eventNid]));
+}
+
+/** The newest group that both are stored over; 0 when there is none. */
+async function commonBase(db: ReadDb, one: number, other: number): Promise<number> {
+  const below = new Set((await db.all(readGroupsBelow, { stateGroup: one })).map((row) => row.stateGroup));
+  const common = (await db.all(readGroupsBelow, { stateGroup: other })).filter((row) =>
+    below.has(row.stateGroup),
+  );
+  return Math.max(0, ...common.map((row) => row.stateGroup));
+}
+
+/** Places whose entry differs, with the later one. */
+async function changedSince(db: ReadDb, base: number, fromGroup: number, toGroup: number): Promise<NidState> {
+  const from = latestOf(await db.all(readEntriesAbove, { stateGroup: fromGroup, base }));
+  const to = latestOf(await db.all(readEntriesAbove, { stateGroup: toGroup, base }));
+  const onlyOnce = [...from.keys(), ...to.keys()].filter((key) => !from.has(key) || !to.has(key));
+  let ofBase: NidState = new Map();
+  if (base > 0 && onlyOnce.length > 0) {
+    if (onlyOnce.length > LOOKED_UP_MAX) return changedSince(db, 0, fromGroup, toGroup);
+    const stateKeyNids = JSON.stringify(onlyOnce);
+    ofBase = latestOf(await db.all(readEntriesOfKeys, { stateGroup: base, stateKeyNids }));
+  }
+  const valueIn = (state: NidState, key: number): number | null =>
+    (state.has(key) ? state.get(key) : ofBase.get(key)) ?? null;
+  const changed: NidState = new Map();
+  for (const key of new Set([...from.keys(), ...to.keys()])) {
+    const after = valueIn(to, key);
+    if (valueIn(from, key) !== after) changed.set(key, after);
+  }
+  return changed;
+}
+
 /**
- * What is different in `toGroup`, compared with `fromGroup`. Cheap when `fromGroup` is an ancestor without a checkpoint between them,
+ * What is different in `toGroup`, compared with `fromGroup`. Cheap when few changes lie between them and a group that both are stored over,
  * otherwise the cost of both states.
  *
  * @param fromGroup null for "no state"
@@ -209,21 +302,12 @@ export async function readStateDifference(
 ): Promise<readonly StateChange[]> {
   if (fromGroup === toGroup) return [];
   if (fromGroup === null) return readStateOfGroup(db, toGroup);
-  const deltas = await db.all(readDeltasBetween, { fromGroup, toGroup });
-  if (deltas[0]?.reached === 1)
-    return deltas.map(({ type, stateKey, eventId }) => ({ type, stateKey, eventId }));
-  const before = new Map<string, StateEntry>();
-  for (const entry of await readStateOfGroup(db, fromGroup)) {
-    before.set(stateName(entry.type, entry.stateKey), entry);
-  }
-  const changes: StateChange[] = [];
-  for (const entry of await readStateOfGroup(db, toGroup)) {
-    const name = stateName(entry.type, entry.stateKey);
-    if (before.get(name)?.eventId !== entry.eventId) changes.push(entry);
-    before.delete(name);
-  }
-  for (const { type, stateKey } of before.values()) changes.push({ type, stateKey, eventId: null });
-  return changes;
+  // In one world: a purge may give groups other parents.
+  return db.snapshot(async (world) => {
+    const base = await commonBase(world, fromGroup, toGroup);
+    const changed = await changedSince(world, base, fromGroup, toGroup);
+    return world.all(nameEntries, { entries: JSON.stringify([...changed]) });
+  });
 }
 
 /**

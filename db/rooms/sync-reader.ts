@@ -1,5 +1,6 @@
 import { defineQuery } from '../kit/query.ts';
 import type { ReadDb } from '../kit/read-db.ts';
+import type { RoomChange } from './stream-reader.ts';
 
 /** A room that a local user is in or was in, as the newest commit has it. */
 export interface RoomOfUser {
@@ -14,14 +15,20 @@ export interface RoomOfUser {
   readonly isForgotten: boolean;
 }
 
-/** A member event of a timeline. */
+/**
+ * A change of a membership: by a member event of a timeline, or without one (an invite of a room that this server is not in, state
+ * resolution).
+ */
 export interface MemberChange {
   readonly roomId: string;
   readonly userId: string;
-  readonly eventId: string;
+  /** Null when the membership was removed and no event says so. */
+  readonly eventId: string | null;
+  /** Of the member event; empty when there is none. */
   readonly sender: string;
   /** On the events stream. */
   readonly position: number;
+  /** `removed` when there is no member event any more: the user is not in the room. */
   readonly membership: string;
 }
 
@@ -56,9 +63,14 @@ const ROOM_NID = '(SELECT room_nid FROM rooms WHERE room_id = :roomId)';
 
 const MEMBER_KEY = `(SELECT state_key_nid FROM state_keys WHERE type = 'm.room.member' AND state_key = :userId)`;
 
-const MEMBER_COLUMNS = `
-           e.event_id AS eventId, e.stream_ordering AS position, json_extract(e.pdu, '$.sender') AS sender,
-           json_extract(e.pdu, '$.content.membership') AS membership`;
+const memberColumns = (position: string): string => `
+           e.event_id AS eventId, ${position} AS position, coalesce(json_extract(e.pdu, '$.sender'), '') AS sender,
+           coalesce(json_extract(e.pdu, '$.content.membership'), 'removed') AS membership`;
+
+/** By an event of the timeline. */
+const BY_EVENT = memberColumns('e.stream_ordering');
+/** By a row of `state_changes c`, whose event, if it has any, may stand in the timeline or not. */
+const WITHOUT_EVENT = memberColumns('c.position');
 
 export const readRoomsOfUserQuery = defineQuery<
   OfUser,
@@ -79,21 +91,30 @@ export const readMemberChangesOfUserQuery = defineQuery<
 >({
   name: 'rooms.sync-member-changes-of-user',
   sql: `
-    SELECT r.room_id AS roomId, :userId AS userId, ${MEMBER_COLUMNS}
+    SELECT r.room_id AS roomId, :userId AS userId, ${BY_EVENT}
       FROM events e JOIN rooms r ON r.room_nid = e.room_nid
      WHERE e.state_key_nid = ${MEMBER_KEY}
        AND e.stream_ordering > :from AND e.stream_ordering <= :to AND e.rejection IS NULL
-     ORDER BY e.stream_ordering`,
+    UNION ALL
+    SELECT r.room_id, :userId, ${WITHOUT_EVENT}
+      FROM state_changes c JOIN rooms r ON r.room_nid = c.room_nid LEFT JOIN events e ON e.event_nid = c.event_nid
+     WHERE c.state_key_nid = ${MEMBER_KEY} AND c.position > :from AND c.position <= :to
+     ORDER BY 4`,
 });
 
 export const readMemberChangesOfUserInRoomQuery = defineQuery<OfUser & RoomRange, MemberChange>({
   name: 'rooms.sync-member-changes-of-user-in-room',
   sql: `
-    SELECT :roomId AS roomId, :userId AS userId, ${MEMBER_COLUMNS}
+    SELECT :roomId AS roomId, :userId AS userId, ${BY_EVENT}
       FROM events e INDEXED BY events_by_state_key
      WHERE e.state_key_nid = ${MEMBER_KEY} AND e.room_nid = ${ROOM_NID}
        AND e.stream_ordering > :from AND e.stream_ordering <= :to AND e.rejection IS NULL
-     ORDER BY e.stream_ordering`,
+    UNION ALL
+    SELECT :roomId, :userId, ${WITHOUT_EVENT}
+      FROM state_changes c INDEXED BY state_changes_by_state_key LEFT JOIN events e ON e.event_nid = c.event_nid
+     WHERE c.state_key_nid = ${MEMBER_KEY} AND c.room_nid = ${ROOM_NID}
+       AND c.position > :from AND c.position <= :to
+     ORDER BY 4`,
 });
 
 export const findMemberChangeAtQuery = defineQuery<
@@ -102,22 +123,47 @@ export const findMemberChangeAtQuery = defineQuery<
 >({
   name: 'rooms.sync-member-change-at',
   sql: `
-    SELECT :roomId AS roomId, :userId AS userId, ${MEMBER_COLUMNS}
-      FROM events e INDEXED BY events_by_state_key
-     WHERE e.state_key_nid = ${MEMBER_KEY} AND e.room_nid = ${ROOM_NID}
-       AND e.stream_ordering <= :at AND e.rejection IS NULL
-     ORDER BY e.stream_ordering DESC LIMIT 1`,
+    SELECT * FROM (
+      SELECT :roomId AS roomId, :userId AS userId, ${BY_EVENT}
+        FROM events e INDEXED BY events_by_state_key
+       WHERE e.state_key_nid = ${MEMBER_KEY} AND e.room_nid = ${ROOM_NID}
+         AND e.stream_ordering <= :at AND e.rejection IS NULL
+       ORDER BY e.stream_ordering DESC LIMIT 1)
+    UNION ALL
+    SELECT * FROM (
+      SELECT :roomId, :userId, ${WITHOUT_EVENT}
+        FROM state_changes c INDEXED BY state_changes_by_state_key LEFT JOIN events e ON e.event_nid = c.event_nid
+       WHERE c.state_key_nid = ${MEMBER_KEY} AND c.room_nid = ${ROOM_NID} AND c.position <= :at
+       ORDER BY c.position DESC LIMIT 1)
+    ORDER BY 4 DESC LIMIT 1`,
 });
 
 export const readMemberChangesOfRoomQuery = defineQuery<RoomRange, MemberChange>({
   name: 'rooms.sync-member-changes-of-room',
   sql: `
-    SELECT :roomId AS roomId, k.state_key AS userId, ${MEMBER_COLUMNS}
+    SELECT :roomId AS roomId, k.state_key AS userId, ${BY_EVENT}
       FROM events e INDEXED BY events_by_state
       JOIN state_keys k ON k.state_key_nid = e.state_key_nid AND k.type = 'm.room.member'
      WHERE e.room_nid = ${ROOM_NID} AND e.state_key_nid IS NOT NULL
        AND e.stream_ordering > :from AND e.stream_ordering <= :to AND e.rejection IS NULL
-     ORDER BY e.stream_ordering`,
+    UNION ALL
+    SELECT :roomId, k.state_key, ${WITHOUT_EVENT}
+      FROM state_changes c
+      JOIN state_keys k ON k.state_key_nid = c.state_key_nid AND k.type = 'm.room.member'
+      LEFT JOIN events e ON e.event_nid = c.event_nid
+     WHERE c.room_nid = ${ROOM_NID} AND c.position > :from AND c.position <= :to
+     ORDER BY 4`,
+});
+
+export const readRoomChangesQuery = defineQuery<
+  RoomRange,
+  { readonly position: number; readonly change: RoomChange }
+>({
+  name: 'rooms.sync-room-changes',
+  sql: `
+    SELECT position, change FROM room_changes
+     WHERE room_id = :roomId AND position > :from AND position <= :to
+     ORDER BY position`,
 });
 
 export const readTimelineEntriesQuery = defineQuery<RoomRange & { readonly limit: number }, TimelineEntry>({
@@ -151,19 +197,6 @@ export const readPositionedStateChangesQuery = defineQuery<
      ORDER BY 3`,
 });
 
-export const findPreviousStateEventQuery = defineQuery<
-  { readonly roomId: string; readonly type: string; readonly stateKey: string; readonly before: number },
-  { readonly eventId: string }
->({
-  name: 'rooms.sync-previous-state-event',
-  sql: `
-    SELECT e.event_id AS eventId
-      FROM events e INDEXED BY events_by_state_key
-     WHERE e.state_key_nid = (SELECT state_key_nid FROM state_keys WHERE type = :type AND state_key = :stateKey)
-       AND e.room_nid = ${ROOM_NID} AND e.stream_ordering < :before AND e.rejection IS NULL
-     ORDER BY e.stream_ordering DESC LIMIT 1`,
-});
-
 export const readSharedRoomsQuery = defineQuery<
   { readonly userIds: string; readonly roomIds: string },
   { readonly userId: string }
@@ -183,45 +216,13 @@ export const readSharedRoomsQuery = defineQuery<
   scans: ['wanted', 'mine'],
 });
 
-export const countNotifyingEventsQuery = defineQuery<
-  RoomRange & { readonly userId: string; readonly limit: number },
-  { readonly count: number }
->({
-  name: 'rooms.sync-count-notifying-events',
-  sql: `
-    SELECT coalesce(sum(json_extract(pdu, '$.sender') <> :userId
-             AND json_extract(pdu, '$.type') IN ('m.room.message', 'm.room.encrypted')
-             AND coalesce(json_extract(pdu, '$.content.msgtype'), '') <> 'm.notice'
-             AND coalesce(json_extract(pdu, '$.content."m.relates_to".rel_type'), '') <> 'm.replace'), 0) AS count
-      FROM (
-        SELECT e.pdu
-          FROM events e
-         WHERE e.room_nid = ${ROOM_NID} AND e.stream_ordering > :from AND e.stream_ordering <= :to
-           AND e.state_key_nid IS NULL AND e.redacted_by IS NULL AND e.rejection IS NULL
-         ORDER BY e.stream_ordering DESC LIMIT :limit) newest`,
-  scans: ['newest'],
-});
-
-export const findReadPositionQuery = defineQuery<
-  { readonly roomId: string; readonly userId: string },
-  { readonly position: number | null }
->({
-  name: 'rooms.sync-read-position',
-  sql: `
-    SELECT max(e.stream_ordering) AS position
-      FROM receipts p JOIN events e ON e.event_id = p.event_id
-     WHERE p.room_nid = ${ROOM_NID}
-       AND p.user_nid = (SELECT user_nid FROM user_ids WHERE user_id = :userId)
-       AND p.type IN ('m.read', 'm.read.private') AND p.thread_id IN ('', 'main')`,
-});
-
 /** Every room of a local user, forgotten ones included. */
 export async function readRoomsOfUser(db: ReadDb, userId: string): Promise<RoomOfUser[]> {
   const rows = await db.all(readRoomsOfUserQuery, { userId });
   return rows.map((row) => ({ ...row, isForgotten: row.isForgotten === 1 }));
 }
 
-/** A user's member events with `from < position <= to`, over all rooms, ascending. */
+/** What changed a user's memberships with `from < position <= to`, over all rooms, ascending. */
 export function readMemberChangesOfUser(
   db: ReadDb,
   userId: string,
@@ -231,7 +232,7 @@ export function readMemberChangesOfUser(
   return db.all(readMemberChangesOfUserQuery, { userId, from, to });
 }
 
-/** A user's member events of one room with `from < position <= to`, ascending. */
+/** What changed a user's membership of one room with `from < position <= to`, ascending. */
 export function readMemberChangesOfUserInRoom(
   db: ReadDb,
   userId: string,
@@ -242,7 +243,7 @@ export function readMemberChangesOfUserInRoom(
   return db.all(readMemberChangesOfUserInRoomQuery, { userId, roomId, from, to });
 }
 
-/** A user's last member event of a room at or before a position. */
+/** What last changed a user's membership of a room, at or before a position. */
 export function findMemberChangeAt(
   db: ReadDb,
   userId: string,
@@ -252,7 +253,7 @@ export function findMemberChangeAt(
   return db.find(findMemberChangeAtQuery, { userId, roomId, at });
 }
 
-/** Everybody's member events of a room with `from < position <= to`, ascending. */
+/** What changed memberships of a room with `from < position <= to`, ascending. */
 export function readMemberChangesOfRoom(
   db: ReadDb,
   roomId: string,
@@ -284,6 +285,16 @@ export async function readPositionedStateChanges(
   return rows.map((row) => ({ ...row, isTimelineEvent: row.isTimelineEvent === 1 }));
 }
 
+/** What happened to a whole room with `from < position <= to`, ascending: when this server left it and came back, for example. */
+export function readRoomChanges(
+  db: ReadDb,
+  roomId: string,
+  from: number,
+  to: number,
+): Promise<{ readonly position: number; readonly change: RoomChange }[]> {
+  return db.all(readRoomChangesQuery, { roomId, from, to });
+}
+
 /** Those of the users that have joined one of the rooms, by current state. */
 export async function readUsersThatShareRooms(
   db: ReadDb,
@@ -296,14 +307,4 @@ export async function readUsersThatShareRooms(
     roomIds: JSON.stringify(roomIds),
   });
   return new Set(rows.map((row) => row.userId));
-}
-
-/**
- * How many events of others the default push rules notify of, among the newest `limit` messages with `from < position <= to`.
- */
-export async function countNotifyingEvents(
-  db: ReadDb,
-  range: RoomRange & { readonly userId: string; readonly limit: number },
-): Promise<number> {
-  return (await db.get(countNotifyingEventsQuery, range)).count;
 }

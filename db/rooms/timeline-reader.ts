@@ -76,16 +76,22 @@ export const readEventsForward = defineQuery<TopologicalRange, StoredEventRow>({
   sql: topologicalRange('ASC'),
 });
 
+/** How many events back the deepest one is looked for: branches of a room that are further apart than this are rare. */
+const PLACE_LOOK_BACK = 100;
+
 export const findPlaceAt = defineQuery<
   { readonly roomId: string; readonly position: number },
-  TopologicalPlace
+  { readonly depth: number | null; readonly streamOrdering: number | null }
 >({
   name: 'rooms.find-place-at',
   sql: `
-    SELECT depth, stream_ordering AS streamOrdering
-      FROM events
-     WHERE room_nid = (SELECT room_nid FROM rooms WHERE room_id = :roomId) AND stream_ordering <= :position
-     ORDER BY stream_ordering DESC LIMIT 1`,
+    SELECT max(depth) AS depth, max(stream_ordering) AS streamOrdering
+      FROM (SELECT depth, stream_ordering
+              FROM events
+             WHERE room_nid = (SELECT room_nid FROM rooms WHERE room_id = :roomId) AND stream_ordering <= :position
+               AND rejection IS NULL
+             ORDER BY stream_ordering DESC LIMIT ${PLACE_LOOK_BACK}) latest`,
+  scans: ['latest'],
 });
 
 export const countEventsByRoom = defineQuery<
@@ -112,7 +118,7 @@ export const readLatestPositionsOfRooms = defineQuery<
     SELECT r.room_id AS roomId,
            (SELECT e.stream_ordering
               FROM events e
-             WHERE e.room_nid = r.room_nid AND e.stream_ordering <= :to
+             WHERE e.room_nid = r.room_nid AND e.stream_ordering <= :to AND e.rejection IS NULL
              ORDER BY e.stream_ordering DESC LIMIT 1) AS position
       FROM json_each(:roomIds) wanted CROSS JOIN rooms r ON r.room_id = wanted.value`,
   scans: ['wanted'],
@@ -183,13 +189,17 @@ export async function readTimelineForward(
   return toPage(rows, limit);
 }
 
-/** The place of the last event of a room at or before a position of the events stream: turns a sync token into one for /messages. */
-export function findTopologicalPlace(
+/**
+ * The place of a room's last event at or before a position of the events stream: turns a sync token into one for /messages. In a room that
+ * has forked the last event need not be the deepest: the place is beyond all that had come by then.
+ */
+export async function findTopologicalPlace(
   db: ReadDb,
   roomId: string,
   position: number,
 ): Promise<TopologicalPlace | undefined> {
-  return db.find(findPlaceAt, { roomId, position });
+  const { depth, streamOrdering } = await db.get(findPlaceAt, { roomId, position });
+  return depth === null || streamOrdering === null ? undefined : { depth, streamOrdering };
 }
 
 /** How many timeline events each room got with `from < position <= to`; rooms without any are absent. Cost: the events of the range. */

@@ -1,6 +1,8 @@
 import { internStateKey, internUser, STATE_KEY_NID, USER_NID } from '../interning/queries.ts';
 import { defineQuery } from '../kit/query.ts';
 import { step, type WriteStep } from '../kit/write-set.ts';
+import { endRelation, storeRelation } from './relation-writer.ts';
+import { type StateGroupWrite, storeStateGroup } from './state-group-writer.ts';
 import type { TransactionKey } from './transaction-reader.ts';
 
 /** The refusals of the guards below. */
@@ -55,25 +57,9 @@ export const deleteExtremity = defineQuery<OfRoom & { readonly eventId: string }
      WHERE room_nid = :roomNid AND event_nid = (SELECT event_nid FROM events WHERE event_id = :eventId)`,
 });
 
-export const insertStateGroup = defineQuery<
-  OfRoom & { readonly stateGroup: number; readonly parent: number | null }
->({
-  name: 'rooms.insert-state-group',
-  sql: 'INSERT INTO state_groups (state_group, room_nid, parent) VALUES (:stateGroup, :roomNid, :parent)',
-});
-
-export const insertStateDelta = defineQuery<AtPosition & OfStateKey & { readonly stateGroup: number }>({
-  name: 'rooms.insert-state-delta',
-  sql: `
-    INSERT INTO state_group_entries (state_group, state_key_nid, event_nid)
-    VALUES (:stateGroup, ${STATE_KEY_NID}, :position)`,
-});
-
-export const insertStateCheckpoint = defineQuery<OfRoom & { readonly stateGroup: number }>({
-  name: 'rooms.insert-state-checkpoint',
-  sql: `
-    INSERT INTO state_group_entries (state_group, state_key_nid, event_nid)
-    SELECT :stateGroup, state_key_nid, event_nid FROM current_state WHERE room_nid = :roomNid`,
+export const setResolvedStateGroup = defineQuery<OfRoom & { readonly stateGroup: number | null }>({
+  name: 'rooms.set-resolved-state-group',
+  sql: 'UPDATE rooms SET resolved_state_group = :stateGroup WHERE room_nid = :roomNid',
 });
 
 export const replaceCurrentState = defineQuery<
@@ -155,16 +141,8 @@ export const forgetLocalMembership = defineQuery<{ readonly userId: string; read
   sql: `
     UPDATE local_memberships SET is_forgotten = 1
      WHERE user_nid = ${USER_NID} AND room_nid = (SELECT room_nid FROM rooms WHERE room_id = :roomId)
-       AND membership IN ('leave', 'ban')`,
+       AND membership IN ('leave', 'ban', 'removed')`,
 });
-
-/** The state group of an event: one that exists, or a new one. `null`: an event of history whose state is not known. */
-export type StateGroupWrite =
-  | { readonly kind: 'existing'; readonly stateGroup: number }
-  /** The parent, and the event itself. */
-  | { readonly kind: 'delta'; readonly stateGroup: number; readonly parent: number }
-  /** The whole current state, the event itself included. */
-  | { readonly kind: 'checkpoint'; readonly stateGroup: number };
 
 /** One event to be stored. */
 export interface EventWrite {
@@ -176,9 +154,12 @@ export interface EventWrite {
   readonly pdu: string;
   /** The place of the current state that it takes; null for message events. */
   readonly state: (OfStateKey & { readonly membership: string | null }) | null;
+  /** The state after it; null while that is not known: of outliers. */
   readonly stateGroup: StateGroupWrite | null;
   /** The newest events of the room, which this one follows; empty: the extremities stay as they are. */
   readonly follows: readonly string[];
+  /** What the room's several extremities resolve to after it, null when it is the only one; absent: as it was. */
+  readonly resolvedStateGroup?: number | null;
   /** The membership of a local user that it makes. */
   readonly localMembership: {
     readonly userId: string;
@@ -187,6 +168,8 @@ export interface EventWrite {
   } | null;
   /** The event that it redacts, where the redaction is applied. */
   readonly redacts: string | null;
+  /** It relates to another event: one that does not pays nothing for those that do. */
+  readonly isRelated?: boolean;
   readonly transaction: TransactionKey | null;
 }
 
@@ -212,7 +195,9 @@ export function storeEvent(event: EventWrite, positionOffset: number): WriteStep
       step(replaceCurrentState, { roomNid, type, stateKey, membership }, at),
     );
   }
-  steps.push(...stateGroupSteps(event, positionOffset));
+  if (event.stateGroup !== null) steps.push(...storeStateGroup(roomNid, event.stateGroup));
+  if (event.resolvedStateGroup !== undefined)
+    steps.push(step(setResolvedStateGroup, { roomNid, stateGroup: event.resolvedStateGroup }));
   if (event.localMembership !== null) {
     const { userId, membership, sender } = event.localMembership;
     steps.push(
@@ -220,7 +205,9 @@ export function storeEvent(event: EventWrite, positionOffset: number): WriteStep
       step(replaceLocalMembership, { roomNid, userId, membership, sender }, at),
     );
   }
-  if (event.redacts !== null) steps.push(step(applyRedaction, { eventId: event.redacts }, at));
+  if (event.redacts !== null)
+    steps.push(step(applyRedaction, { eventId: event.redacts }, at), endRelation(event.redacts));
+  if (event.isRelated === true) steps.push(storeRelation(eventId));
   if (event.transaction !== null) steps.push(step(insertTransaction, { ...event.transaction }, at));
   return steps;
 }
@@ -235,24 +222,6 @@ function followSteps(event: EventWrite, positionOffset: number): WriteStep[] {
   );
 }
 
-function stateGroupSteps(event: EventWrite, positionOffset: number): WriteStep[] {
-  const { roomNid, stateGroup: group, state } = event;
-  if (group === null || group.kind === 'existing') return [];
-  const { stateGroup } = group;
-  if (group.kind === 'checkpoint') {
-    return [
-      step(insertStateGroup, { roomNid, stateGroup, parent: null }),
-      step(insertStateCheckpoint, { roomNid, stateGroup }),
-    ];
-  }
-  if (state === null) throw new Error(`message event ${event.eventId} cannot change the state`);
-  const { type, stateKey } = state;
-  return [
-    step(insertStateGroup, { roomNid, stateGroup, parent: group.parent }),
-    step(insertStateDelta, { stateGroup, type, stateKey }, { positionOffset }),
-  ];
-}
-
 /** A room to be stored, with the events that make it. */
 export interface RoomWrite {
   readonly roomNid: number;
@@ -262,12 +231,16 @@ export interface RoomWrite {
   readonly isPublic: boolean;
   /** The full alias to point at it, or null. */
   readonly alias: string | null;
-  /** In order; each takes the position of its index. */
+  /** In order; they take one position after the other. */
   readonly events: readonly EventWrite[];
 }
 
-/** The steps that store a new room. Guard: `alias-is-taken`. */
-export function storeRoom(room: RoomWrite): WriteStep[] {
+/**
+ * The steps that store a new room. Guard: `alias-is-taken`.
+ *
+ * @param firstOffset which position of the set's allocation its first event takes
+ */
+export function storeRoom(room: RoomWrite, firstOffset = 0): WriteStep[] {
   const { roomNid, roomId, roomVersion, creator, alias, events } = room;
   const steps: WriteStep[] = [];
   if (alias !== null) {
@@ -275,8 +248,8 @@ export function storeRoom(room: RoomWrite): WriteStep[] {
     steps.push(step(insertAlias, { roomNid, alias, creator }, guard));
   }
   steps.push(step(insertRoom, { roomNid, roomId, roomVersion, creator, isPublic: room.isPublic ? 1 : 0 }));
-  for (const [index, event] of events.entries()) steps.push(...storeEvent(event, index));
-  steps.push(step(insertExtremity, { roomNid }, { positionOffset: events.length - 1 }));
+  for (const [index, event] of events.entries()) steps.push(...storeEvent(event, firstOffset + index));
+  steps.push(step(insertExtremity, { roomNid }, { positionOffset: firstOffset + events.length - 1 }));
   return steps;
 }
 

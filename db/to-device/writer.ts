@@ -84,6 +84,43 @@ export const deleteMessages = defineQuery<Deletion, { readonly position: number 
     RETURNING stream_id AS position`,
 });
 
+/** Forgets what a device has sent: a later one of its id starts anew. */
+export const deleteTransactions = defineQuery<{ readonly userId: string; readonly deviceId: string }>({
+  name: 'to-device.delete-transactions',
+  sql: 'DELETE FROM to_device_transactions WHERE user_id = :userId AND device_id = :deviceId',
+});
+
+/** Deletes all but the newest messages of a device that does not fetch them. */
+export const pruneInbox = defineQuery<
+  { readonly userId: string; readonly deviceId: string; readonly kept: number },
+  { readonly position: number }
+>({
+  name: 'to-device.prune-inbox',
+  sql: `
+    DELETE FROM to_device_messages
+     WHERE user_id = :userId AND device_id = :deviceId
+       AND stream_id <= (SELECT stream_id FROM to_device_messages
+                          WHERE user_id = :userId AND device_id = :deviceId
+                          ORDER BY stream_id DESC LIMIT 1 OFFSET :kept)
+    RETURNING stream_id AS position`,
+});
+
+/** The step that leaves a device the newest messages alone; its returned rows are the deleted ones. */
+export function keepNewest(
+  device: { readonly userId: string; readonly deviceId: string },
+  kept: number,
+): WriteStep {
+  return step(pruneInbox, { ...device, kept }, { returns: true });
+}
+
+/** The steps for a device that is gone: its messages, as the returned rows of the first one, and what it has sent. */
+export function deleteDevice(userId: string, deviceId: string): WriteStep[] {
+  return [
+    ...deleteUpTo({ userId, deviceId, upTo: Number.MAX_SAFE_INTEGER }),
+    step(deleteTransactions, { userId, deviceId }),
+  ];
+}
+
 /** The step that deletes a device's messages up to a position; its returned rows are the deleted ones. */
 export function deleteUpTo(deletion: Deletion): WriteStep[] {
   return [step(deleteMessages, deletion, { returns: true })];

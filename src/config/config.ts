@@ -15,7 +15,8 @@ export interface RateLimit {
 }
 
 /** The classes of rate limit that endpoints name. */
-export type RateLimitClass = 'login' | 'registration' | 'message' | 'membership' | 'reading' | 'ephemeral';
+export type RateLimitClass =
+  'login' | 'registration' | 'message' | 'membership' | 'reading' | 'ephemeral' | 'media';
 
 /**
  * The whole configuration, checked and with defaults filled in. Plain data: it travels to every thread.
@@ -31,11 +32,46 @@ export interface Config {
     readonly publicBaseUrl: string;
     /** Shown to users when storage is full and the like (`mailto:` or URL); may be empty. */
     readonly adminContact: string;
+    /** A page that helps users, for `/.well-known/matrix/support`; empty for none. */
+    readonly supportPage: string;
   };
   readonly data: { readonly path: string };
-  readonly registration: { readonly open: boolean; readonly sharedSecret: string };
+  readonly registration: {
+    readonly open: boolean;
+    readonly sharedSecret: string;
+    readonly allowGuests: boolean;
+    /** What whoever registers has to agree to; an empty `url`: nothing. */
+    readonly terms: { readonly url: string; readonly name: string; readonly version: string };
+  };
+  readonly accounts: {
+    /** How long the access token of a client that can refresh lives, in milliseconds. */
+    readonly accessTokenLifetimeMs: number;
+    /** How long a token for one login lives, in milliseconds. */
+    readonly loginTokenLifetimeMs: number;
+  };
   readonly rateLimits: { readonly enabled: boolean } & Readonly<Record<RateLimitClass, RateLimit>>;
-  readonly rooms: { readonly defaultVersion: string };
+  readonly rooms: {
+    readonly defaultVersion: string;
+    /** Who may put rooms into the public directory. */
+    readonly publishBy: 'moderators' | 'admins';
+    /** Also who is not logged in may look into the public directory. */
+    readonly directoryForEverybody: boolean;
+  };
+  /** `searchAll`: users find all users of this server, whether they share rooms or not. */
+  readonly userDirectory: { readonly searchAll: boolean };
+  readonly media: {
+    /** The largest upload, in bytes. */
+    readonly maxUploadSize: number;
+    /** Do the old endpoints, which ask for no access token, serve media? */
+    readonly allowLegacy: boolean;
+    readonly urlPreviews: boolean;
+    /** Networks (CIDR) that URL previews never connect to, beside all that are not public. */
+    readonly urlPreviewDeny: readonly string[];
+    /** Networks (CIDR) that URL previews may connect to although they are not public. */
+    readonly urlPreviewAllow: readonly string[];
+  };
+  /** `shareDeviceNames`: others see the names that users give their devices. */
+  readonly encryption: { readonly shareDeviceNames: boolean };
   readonly inspector: { readonly listen: ListenAddress };
   readonly log: { readonly level: LogLevel };
   readonly federation: {
@@ -45,6 +81,8 @@ export interface Config {
     readonly caFile: string;
     readonly allowPrivateAddresses: boolean;
   };
+  /** `allowPrivateAddresses`: push gateways may have addresses that are not public, and do without TLS. */
+  readonly push: { readonly allowPrivateAddresses: boolean };
   readonly appservices: { readonly path: string };
   readonly actors: {
     /** Actor name → name of the thread it lives on; what is absent lives where `actors/supervision.ts` says. */

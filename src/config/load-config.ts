@@ -2,6 +2,8 @@ import type { Config, ListenAddress, RateLimit } from './config.ts';
 import { type ConfigLayer, type ConfigProblem, readEnvironmentLayer, readTomlLayer } from './layer.ts';
 import { type ConfigFile, type ConfigSchema, configSchema } from './schema.ts';
 
+const MS_PER_SECOND = 1_000;
+
 /** Where the configuration comes from. */
 export interface ConfigSources {
   /** The built-in `config.toml`: gives every default. */
@@ -56,9 +58,23 @@ function toConfig(file: ConfigFile, cores: number): Config {
       gateways: file.server.gateways === 0 ? Math.max(1, cores - 1) : file.server.gateways,
       publicBaseUrl: file.server.public_base_url.replace(/\/+$/, ''),
       adminContact: file.server.admin_contact,
+      supportPage: file.server.support_page,
     },
     data: { path: file.data.path },
-    registration: { open: file.registration.open, sharedSecret: file.registration.shared_secret },
+    registration: {
+      open: file.registration.open,
+      sharedSecret: file.registration.shared_secret,
+      allowGuests: file.registration.allow_guests,
+      terms: {
+        url: file.registration.terms_url,
+        name: file.registration.terms_name,
+        version: file.registration.terms_version,
+      },
+    },
+    accounts: {
+      accessTokenLifetimeMs: file.accounts.access_token_lifetime * MS_PER_SECOND,
+      loginTokenLifetimeMs: file.accounts.login_token_lifetime * MS_PER_SECOND,
+    },
     rateLimits: {
       enabled: limits.enabled,
       login: limit(limits.login),
@@ -67,8 +83,22 @@ function toConfig(file: ConfigFile, cores: number): Config {
       membership: limit(limits.membership),
       reading: limit(limits.reading),
       ephemeral: limit(limits.ephemeral),
+      media: limit(limits.media),
     },
-    rooms: { defaultVersion: file.rooms.default_version },
+    rooms: {
+      defaultVersion: file.rooms.default_version,
+      publishBy: file.rooms.publish_by,
+      directoryForEverybody: file.rooms.directory_for_everybody,
+    },
+    userDirectory: { searchAll: file.user_directory.search_all },
+    encryption: { shareDeviceNames: file.encryption.share_device_names },
+    media: {
+      maxUploadSize: file.media.max_upload_size,
+      allowLegacy: file.media.allow_legacy,
+      urlPreviews: file.media.url_previews,
+      urlPreviewDeny: file.media.url_preview_deny,
+      urlPreviewAllow: file.media.url_preview_allow,
+    },
     inspector: { listen: parseListen(file.inspector.listen) },
     log: { level: file.log.level },
     federation: {
@@ -78,6 +108,7 @@ function toConfig(file: ConfigFile, cores: number): Config {
       caFile: file.federation.ca_file,
       allowPrivateAddresses: file.federation.allow_private_addresses,
     },
+    push: { allowPrivateAddresses: file.push.allow_private_addresses },
     appservices: { path: file.appservices.path },
     actors: { placement: file.actors.placement },
   };

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { isJsonObject } from '../kit/json.ts';
 
 /** One option: which values it takes, and how to say so. Plain checks: the program reads them before anything else, so they load fast. */
@@ -17,6 +18,8 @@ const SERVER_NAME = /^([0-9A-Za-z.-]{1,255}|\[[0-9a-fA-F:.]{2,45}\])(:[0-9]{1,5}
 const HTTP_URL = /^(https?:\/\/\S+)?$/;
 const PORT_MAX = 65_535;
 const GATEWAYS_MAX = 64;
+/** Ten years. */
+const LIFETIME_SECONDS_MAX = 315_360_000;
 
 function isListenAddress(value: unknown): boolean {
   const match = typeof value === 'string' ? HOST_AND_PORT.exec(value) : null;
@@ -47,6 +50,11 @@ const flag: Option = {
   reads: 'flag',
   accepts: (value) => typeof value === 'boolean',
 };
+const seconds: Option = {
+  allowed: `a whole number of seconds from 1 to ${LIFETIME_SECONDS_MAX}`,
+  reads: 'toml',
+  accepts: (value) => Number.isInteger(value) && Number(value) >= 1 && Number(value) <= LIFETIME_SECONDS_MAX,
+};
 const text = textMatching('a text', /^/);
 const rateLimit: Option = {
   allowed: '{ per_second = NUMBER above 0, burst = WHOLE NUMBER from 1 }',
@@ -56,6 +64,23 @@ const rateLimit: Option = {
     const { per_second: perSecond, burst } = value;
     return typeof perSecond === 'number' && perSecond > 0 && Number.isInteger(burst) && Number(burst) >= 1;
   },
+};
+
+function isNetwork(value: unknown): boolean {
+  if (typeof value !== 'string') return false;
+  const [address = '', length = '', ...more] = value.split('/');
+  const bits = isIP(address) === 6 ? 128 : 32;
+  return isIP(address) !== 0 && more.length === 0 && /^\d{1,3}$/.test(length) && Number(length) <= bits;
+}
+const byteCount: Option = {
+  allowed: 'a number of bytes, at least 1',
+  reads: 'toml',
+  accepts: (value) => Number.isSafeInteger(value) && Number(value) >= 1,
+};
+const networks: Option = {
+  allowed: 'a list of networks such as ["192.0.2.0/24", "2001:db8::/32"]',
+  reads: 'toml',
+  accepts: (value) => Array.isArray(value) && value.every(isNetwork),
 };
 
 /**
@@ -75,9 +100,18 @@ export function configSchema(roomVersions: readonly string[]): ConfigSchema {
       },
       public_base_url: textMatching('an http(s) URL, or empty', HTTP_URL),
       admin_contact: text,
+      support_page: textMatching('an http(s) URL, or empty', HTTP_URL),
     },
     data: { path: textMatching('the path of a folder', /./) },
-    registration: { open: flag, shared_secret: text },
+    registration: {
+      open: flag,
+      shared_secret: text,
+      allow_guests: flag,
+      terms_url: textMatching('an http(s) URL, or empty', HTTP_URL),
+      terms_name: textMatching('a text', /./),
+      terms_version: textMatching('a text', /./),
+    },
+    accounts: { access_token_lifetime: seconds, login_token_lifetime: seconds },
     rate_limits: {
       enabled: flag,
       login: rateLimit,
@@ -86,8 +120,22 @@ export function configSchema(roomVersions: readonly string[]): ConfigSchema {
       membership: rateLimit,
       reading: rateLimit,
       ephemeral: rateLimit,
+      media: rateLimit,
     },
-    rooms: { default_version: oneOf(roomVersions) },
+    rooms: {
+      default_version: oneOf(roomVersions),
+      publish_by: oneOf(['moderators', 'admins']),
+      directory_for_everybody: flag,
+    },
+    user_directory: { search_all: flag },
+    encryption: { share_device_names: flag },
+    media: {
+      max_upload_size: byteCount,
+      allow_legacy: flag,
+      url_previews: flag,
+      url_preview_deny: networks,
+      url_preview_allow: networks,
+    },
     inspector: { listen },
     log: { level: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'silent']) },
     federation: {
@@ -97,6 +145,7 @@ export function configSchema(roomVersions: readonly string[]): ConfigSchema {
       ca_file: text,
       allow_private_addresses: flag,
     },
+    push: { allow_private_addresses: flag },
     appservices: { path: text },
     actors: {
       placement: {
@@ -118,16 +167,38 @@ export interface ConfigFile {
     readonly gateways: number;
     readonly public_base_url: string;
     readonly admin_contact: string;
+    readonly support_page: string;
   };
   readonly data: { readonly path: string };
-  readonly registration: { readonly open: boolean; readonly shared_secret: string };
+  readonly registration: {
+    readonly open: boolean;
+    readonly shared_secret: string;
+    readonly allow_guests: boolean;
+    readonly terms_url: string;
+    readonly terms_name: string;
+    readonly terms_version: string;
+  };
+  readonly accounts: { readonly access_token_lifetime: number; readonly login_token_lifetime: number };
   readonly rate_limits: { readonly enabled: boolean } & Readonly<
     Record<
-      'login' | 'registration' | 'message' | 'membership' | 'reading' | 'ephemeral',
+      'login' | 'registration' | 'message' | 'membership' | 'reading' | 'ephemeral' | 'media',
       { readonly per_second: number; readonly burst: number }
     >
   >;
-  readonly rooms: { readonly default_version: string };
+  readonly rooms: {
+    readonly default_version: string;
+    readonly publish_by: 'moderators' | 'admins';
+    readonly directory_for_everybody: boolean;
+  };
+  readonly user_directory: { readonly search_all: boolean };
+  readonly encryption: { readonly share_device_names: boolean };
+  readonly media: {
+    readonly max_upload_size: number;
+    readonly allow_legacy: boolean;
+    readonly url_previews: boolean;
+    readonly url_preview_deny: readonly string[];
+    readonly url_preview_allow: readonly string[];
+  };
   readonly inspector: { readonly listen: string };
   readonly log: { readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent' };
   readonly federation: {
@@ -137,6 +208,7 @@ export interface ConfigFile {
     readonly ca_file: string;
     readonly allow_private_addresses: boolean;
   };
+  readonly push: { readonly allow_private_addresses: boolean };
   readonly appservices: { readonly path: string };
   readonly actors: { readonly placement: Readonly<Record<string, string>> };
 }

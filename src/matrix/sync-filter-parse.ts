@@ -68,7 +68,28 @@ function roomEventFilter(reader: Reader, json: JsonObject, path: string): RoomEv
     lazyLoadMembers: reader.flag(json, 'lazy_load_members', path) ?? false,
     includeRedundantMembers: reader.flag(json, 'include_redundant_members', path) ?? false,
     unreadThreadNotifications: reader.flag(json, 'unread_thread_notifications', path) ?? false,
+    relatedBySenders:
+      reader.texts(json, 'related_by_senders', path) ??
+      reader.texts(json, 'io.element.relation_senders', path),
+    relatedByRelTypes:
+      reader.texts(json, 'related_by_rel_types', path) ??
+      reader.texts(json, 'io.element.relation_types', path),
+    relTypes: toSet(relTypes(reader, json, 'org.matrix.msc3874.rel_types', path)),
+    notRelTypes: new Set(relTypes(reader, json, 'org.matrix.msc3874.not_rel_types', path)),
   };
+}
+
+/** A list of relation types, in which null stands for none. */
+function relTypes(
+  reader: Reader,
+  json: JsonObject,
+  key: string,
+  path: string,
+): readonly string[] | undefined {
+  const value = json[key];
+  return Array.isArray(value)
+    ? reader.texts({ [key]: value.map((item: Json) => item ?? '') }, key, path)
+    : reader.texts(json, key, path);
 }
 
 function eventFilter(reader: Reader, json: JsonObject, path: string): EventFilter {

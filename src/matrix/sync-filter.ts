@@ -1,6 +1,7 @@
 import type { JsonObject } from '../kit/json.ts';
 import { selectPaths } from './dotted-path.ts';
 import type { DottedPath } from './dotted-path.ts';
+import { relationOf } from './events/relation.ts';
 import type { StarPattern } from './star-pattern.ts';
 
 /** How many events of a timeline a client gets that does not say. */
@@ -27,6 +28,12 @@ export interface RoomEventFilter extends EventFilter {
   readonly lazyLoadMembers: boolean;
   readonly includeRedundantMembers: boolean;
   readonly unreadThreadNotifications: boolean;
+  /** Only events that one of these users has sent an event about, with one of these relation types. Whoever filters asks the database. */
+  readonly relatedBySenders: readonly string[] | undefined;
+  readonly relatedByRelTypes: readonly string[] | undefined;
+  /** Of the event itself; an empty text stands for an event that relates to nothing. MSC3874. */
+  readonly relTypes: ReadonlySet<string> | undefined;
+  readonly notRelTypes: ReadonlySet<string>;
 }
 
 /** Which rooms, and what of them. Client-Server API v1.19, RoomFilter. */
@@ -69,7 +76,7 @@ function matchesSender(filter: EventFilter, sender: string): boolean {
   return filter.senders === undefined || filter.senders.has(sender);
 }
 
-/** True when a filter lets an event of a room through. */
+/** True when a filter lets an event of a room through, as far as the event itself says. */
 export function matchesRoomEvent(
   filter: RoomEventFilter,
   event: {
@@ -80,7 +87,15 @@ export function matchesRoomEvent(
   },
 ): boolean {
   if (!matchesRoom(filter, event.roomId) || !matchesEvent(filter, event)) return false;
-  return filter.containsUrl === undefined || filter.containsUrl === Object.hasOwn(event.content, 'url');
+  if (filter.containsUrl !== undefined && filter.containsUrl !== Object.hasOwn(event.content, 'url'))
+    return false;
+  return matchesRelType(filter, event.content);
+}
+
+function matchesRelType({ relTypes, notRelTypes }: RoomEventFilter, content: JsonObject): boolean {
+  if (relTypes === undefined && notRelTypes.size === 0) return true;
+  const relType = relationOf(content)?.relType ?? '';
+  return !notRelTypes.has(relType) && (relTypes === undefined || relTypes.has(relType));
 }
 
 /** True when a filter lets a room through. */

@@ -28,6 +28,7 @@ interface Instance {
   /** Loads that may be stored and shared: an invalidation of the key takes them out. */
   readonly fills: Map<string, Fill>;
   readonly figures: Figures;
+  readonly watchers: Map<string, Set<() => void>>;
   generation: number;
 }
 
@@ -51,16 +52,17 @@ function createInstance(metrics: Metrics, definition: CacheDefinition<string, un
     }),
     fills: new Map(),
     figures: figuresOf(metrics, definition.name),
+    watchers: new Map(),
     generation: 0,
   };
 }
 
 /** Starts a load. It is stored only if no invalidation has taken it out of `fills` when it ends. */
-function fill(instance: Instance, db: ReadDb, key: string): Promise<unknown> {
+function fill(instance: Instance, key: string, loading: (key: string) => Promise<unknown>): Promise<unknown> {
   const { definition, entries, fills, figures } = instance;
   const load = async (): Promise<unknown> => {
     try {
-      const value = await definition.load(db, key);
+      const value = await loading(key);
       if (fills.get(key) !== started) figures.notStored.add();
       else if (definition.keeps?.(value) ?? true) entries.set(key, { value });
       return value;
@@ -76,18 +78,49 @@ function fill(instance: Instance, db: ReadDb, key: string): Promise<unknown> {
   return promise;
 }
 
-function dropKeys({ entries, fills, figures }: Instance, keys: readonly string[]): void {
+/** Loads the keys together, where the cache can. */
+function loadTogether(
+  { definition }: Instance,
+  db: ReadDb,
+  keys: readonly string[],
+): (key: string) => Promise<unknown> {
+  if (definition.loadMany === undefined || keys.length < 2) return (key) => definition.load(db, key);
+  const loaded = definition.loadMany(db, keys);
+  return async (key) => {
+    const values = await loaded;
+    if (!values.has(key)) throw new Error(`${definition.name} has not loaded ${key}`);
+    return values.get(key);
+  };
+}
+
+function notify(listeners: Iterable<() => void>): void {
+  for (const listener of listeners) listener();
+}
+
+function dropKeys({ entries, fills, figures, watchers }: Instance, keys: readonly string[]): void {
   for (const key of keys) {
     const wasStored = entries.delete(key);
     const wasFilling = fills.delete(key);
     if (wasStored || wasFilling) figures.invalidations.add();
+    notify(watchers.get(key) ?? []);
   }
 }
 
-function dropAll({ entries, fills, figures }: Instance): void {
+function dropAll({ entries, fills, figures, watchers }: Instance): void {
   figures.invalidations.add(entries.size + fills.size);
   entries.clear();
   fills.clear();
+  for (const listeners of watchers.values()) notify(listeners);
+}
+
+/** @returns what ends it */
+function addWatcher({ watchers }: Instance, key: string, listener: () => void): () => void {
+  const listeners = watchers.get(key) ?? new Set();
+  watchers.set(key, listeners.add(listener));
+  return () => {
+    listeners.delete(listener);
+    if (listeners.size === 0 && watchers.get(key) === listeners) watchers.delete(key);
+  };
 }
 
 /** The facts that a fact stands for: a poke of a room stands for the memberships that it names too. */
@@ -101,6 +134,34 @@ function dropsOf({ dependsOn }: Instance['definition'], fact: Fact): Drops<strin
   // The name picks the function of that very fact.
   const find = dependsOn[fact.fact] as ((fact: Fact) => Drops<string>) | undefined;
   return find?.(fact) ?? [];
+}
+
+function readOne(instance: Instance, db: ReadDb, key: string): Promise<unknown> {
+  const { entries, fills, figures } = instance;
+  const stored = entries.get(key);
+  if (stored !== undefined) {
+    figures.hits.add();
+    return Promise.resolve(stored.value);
+  }
+  figures.misses.add();
+  const load = (missed: string): Promise<unknown> => instance.definition.load(db, missed);
+  return fills.get(key)?.value ?? fill(instance, key, load);
+}
+
+function readMany(instance: Instance, db: ReadDb, keys: readonly string[]): Promise<readonly unknown[]> {
+  const { entries, fills, figures } = instance;
+  const missing = [...new Set(keys)].filter((key) => !entries.has(key) && !fills.has(key));
+  const loading = loadTogether(instance, db, missing);
+  const values = keys.map((key) => {
+    const stored = entries.get(key);
+    if (stored !== undefined) {
+      figures.hits.add();
+      return stored.value;
+    }
+    figures.misses.add();
+    return fills.get(key)?.value ?? fill(instance, key, loading);
+  });
+  return Promise.all(values);
 }
 
 /**
@@ -149,18 +210,24 @@ export function createThreadCaches(options: {
   return {
     get<Key extends string, Value>(cache: CacheDefinition<Key, Value>, key: Key): Promise<Value> {
       // Keys and values of one name have the types of its one definition.
+      return readOne(open(cache as unknown as CacheDefinition<string, unknown>), db, key) as Promise<Value>;
+    },
+    getMany<Key extends string, Value>(
+      cache: CacheDefinition<Key, Value>,
+      keys: readonly Key[],
+    ): Promise<readonly Value[]> {
       const instance = open(cache as unknown as CacheDefinition<string, unknown>);
-      const { entries, fills, figures } = instance;
-      const stored = entries.get(key);
-      if (stored !== undefined) {
-        figures.hits.add();
-        return Promise.resolve(stored.value as Value);
-      }
-      figures.misses.add();
-      return (fills.get(key)?.value ?? fill(instance, db, key)) as Promise<Value>;
+      return readMany(instance, db, keys) as Promise<readonly Value[]>;
     },
     peek<Key extends string, Value>(cache: CacheDefinition<Key, Value>, key: Key): Value | undefined {
       return instances.get(cache.name)?.entries.peek(key)?.value as Value | undefined;
+    },
+    watch<Key extends string, Value>(
+      cache: CacheDefinition<Key, Value>,
+      key: Key,
+      listener: () => void,
+    ): () => void {
+      return addWatcher(open(cache as unknown as CacheDefinition<string, unknown>), key, listener);
     },
     applyFacts(facts) {
       for (const fact of facts) for (const each of expand(fact)) applyFact(each);

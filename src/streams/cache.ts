@@ -16,6 +16,11 @@ export interface CacheDefinition<Key extends string, Value> {
   readonly size?: (value: Value, key: Key) => number;
   /** Loads one entry. Uses the queries in `reads` only. */
   load(db: ReadDb, key: Key): Promise<Value>;
+  /**
+   * Loads several entries at once, for {@link Caches.getMany}; a key without a value here is a defect. Uses the queries in `reads` only. Absent:
+   * they are loaded one by one.
+   */
+  loadMany?(db: ReadDb, keys: readonly Key[]): Promise<ReadonlyMap<Key, Value>>;
   /** Every query that `load` runs: a test derives from their tables which facts must stand in `dependsOn`. */
   readonly reads: readonly { readonly name: string; readonly sql: string }[];
   /** Which values are kept; all when absent. For answers such as "unknown", which no fact makes untrue later. */
@@ -37,8 +42,24 @@ export function defineCache<Key extends string, Value>(
 export interface Caches {
   /** The entry, from memory or loaded. */
   get<Key extends string, Value>(cache: CacheDefinition<Key, Value>, key: Key): Promise<Value>;
+  /** The entries, in the order of the keys: those that are not in memory are loaded together. */
+  getMany<Key extends string, Value>(
+    cache: CacheDefinition<Key, Value>,
+    keys: readonly Key[],
+  ): Promise<readonly Value[]>;
   /** The entry if it is in memory; counts neither hit nor miss. */
   peek<Key extends string, Value>(cache: CacheDefinition<Key, Value>, key: Key): Value | undefined;
+  /**
+   * Calls `listener` each time an entry may have become untrue, whether it was in memory or not, within the turn that drops it: it starts
+   * what it has to do, and does not throw. For those who wait on an answer that was true.
+   *
+   * @returns a function that ends it
+   */
+  watch<Key extends string, Value>(
+    cache: CacheDefinition<Key, Value>,
+    key: Key,
+    listener: () => void,
+  ): () => void;
 }
 
 /** What takes facts: the one function by which subscribers and owners alike drop what a row made untrue. */

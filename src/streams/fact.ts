@@ -11,6 +11,8 @@ export type Fact =
   | { readonly fact: 'room-changed'; readonly roomId: string; readonly members: readonly string[] }
   /** A stored event reads differently now (redacted, purged, un-rejected). */
   | { readonly fact: 'event'; readonly roomId: string; readonly eventId: string }
+  /** Something relates to an event that did not, or does not any more. The event itself reads as before. */
+  | { readonly fact: 'relations'; readonly roomId: string; readonly eventId: string }
   /** Account data, global (`roomId` null) or of a room; tags included. */
   | {
       readonly fact: 'account-data';
@@ -21,12 +23,16 @@ export type Fact =
   | { readonly fact: 'push-rules'; readonly userId: string }
   | { readonly fact: 'receipt'; readonly roomId: string; readonly userId: string }
   | { readonly fact: 'device-list'; readonly userId: string }
+  /** One-time or fallback keys of a device came or were claimed. */
+  | { readonly fact: 'one-time-keys'; readonly userId: string; readonly deviceId: string }
   /** An account's own row changed: admin flag, deactivation, password. */
   | { readonly fact: 'account'; readonly userId: string }
   | { readonly fact: 'profile'; readonly userId: string }
   /** An access token was revoked. `tokenHash` is the hex SHA-256 of the token: tokens themselves never travel. */
   | { readonly fact: 'access-token'; readonly tokenHash: string }
   | { readonly fact: 'room-alias'; readonly alias: string }
+  /** A room came into the public directory or was taken out of it. */
+  | { readonly fact: 'room-listing'; readonly roomId: string }
   | { readonly fact: 'filter'; readonly userId: string; readonly filterId: string }
   /** So much changed that forgetting everything costs less than naming it: drops every entry of every cache. */
   | { readonly fact: 'everything' };

@@ -3,7 +3,9 @@ import { cachesStream } from './caches-stream.ts';
 import { deviceListsStream } from './device-lists-stream.ts';
 import { eventsStream } from './events-stream.ts';
 import { federationStream } from './federation-stream.ts';
+import { keysStream } from './keys-stream.ts';
 import { presenceStream } from './presence-stream.ts';
+import { pushStream } from './push-stream.ts';
 import { pushRulesStream } from './push-rules-stream.ts';
 import { receiptsStream } from './receipts-stream.ts';
 import type { Stream } from './stream.ts';
@@ -17,9 +19,11 @@ export const streams: readonly Stream[] = [
   receiptsStream,
   toDeviceStream,
   deviceListsStream,
+  keysStream,
   pushRulesStream,
   typingStream,
   presenceStream,
   federationStream,
+  pushStream,
   cachesStream,
 ];

@@ -1,4 +1,4 @@
-import { readAccountDataChanges } from '../../db/account-data/reader.ts';
+import { isDeleted, readAccountDataChanges } from '../../db/account-data/reader.ts';
 import { accountDataStream } from '../streams/account-data-stream.ts';
 import { pushRulesStream } from '../streams/push-rules-stream.ts';
 import { pushRulesCache } from './caches/push-rules.ts';
@@ -35,6 +35,8 @@ async function readStored(context: SyncContext): Promise<AccountDataNews> {
   const global: AccountDataItem[] = [];
   const ofRoom = new Map<string, AccountDataItem[]>();
   for (const { roomId, type, content } of rows) {
+    // Who knows nothing yet need not be told what is there no more.
+    if (range.isInitial && isDeleted({ content })) continue;
     const item = itemOf(type, content);
     if (roomId === null) global.push(item);
     else if (ofRoom.has(roomId)) ofRoom.get(roomId)?.push(item);

@@ -3,11 +3,13 @@ import { formatToken, type SyncToken } from '../streams/token.ts';
 import { toDeviceStream } from '../streams/to-device-stream.ts';
 import { type AccountDataNews, readAccountData } from './account-data.ts';
 import { ignoredUsersCache } from './caches/ignored-users.ts';
+import { readDeletedRooms } from './deleted-rooms.ts';
 import { type DeviceListNews, readDeviceLists } from './device-lists.ts';
 import { readTyping } from './ephemeral.ts';
 import { buildJoinedRoom, type JoinedRoom } from './joined-room.ts';
 import { eventsTextUnlessEmpty, objectText } from './json-text.ts';
 import { buildLeftRoom } from './left-room.ts';
+import { readKeySupply } from './key-supply.ts';
 import { isNewlyJoined, type MembershipInRange, readMemberships } from './memberships.ts';
 import { type PresenceItem, readPresence } from './presence.ts';
 import { buildInvitedRoom, buildKnockedRoom } from './stripped-room.ts';
@@ -136,10 +138,6 @@ async function makeContext(services: SyncServices, request: SyncRequest): Promis
   return { services, ...request, range, ignored };
 }
 
-/** How many one-time keys of a device the server holds. None: no endpoint takes keys yet, and an algorithm that is not listed counts as 0. */
-const ONE_TIME_KEY_COUNTS = '{}';
-const UNUSED_FALLBACK_KEY_TYPES = '[]';
-
 /**
  * Builds one answer of sync: everything that happened after `since` and up to what this thread has seen when it begins.
  * Client-Server API v1.19, `GET /_matrix/client/v3/sync`.
@@ -151,6 +149,11 @@ export async function buildSync(services: SyncServices, request: SyncRequest): P
   const rooms = sortRooms(context, memberships);
   const accountData = await readAccountData(context);
   const { texts, joined } = await buildRooms(context, rooms, accountData);
+  const known = new Set(memberships.map((room) => room.roomId));
+  for (const [roomId, text] of await readDeletedRooms(context, known)) {
+    texts.leave[roomId] = text;
+    texts.isNews = true;
+  }
   const joinedRoomIds = memberships.filter((room) => room.membership === 'join').map((room) => room.roomId);
   const newlyJoined = rooms.joined
     .filter((room) => isNewlyJoined(room, range.isInitial))
@@ -164,13 +167,14 @@ export async function buildSync(services: SyncServices, request: SyncRequest): P
     await readDeviceLists(context, {
       joined: joinedRoomIds,
       newlyJoined,
-      left: rooms.left.filter((room) => room.before === 'join').map((room) => room.roomId),
+      left: rooms.left.filter((room) => room.before === 'join'),
       memberChanges: joined.flatMap((room) => room.memberChanges),
     }),
   );
   const global = accountData.global
     .filter((item) => matchesType(filter.accountData, item.type))
     .map((item) => item.text);
+  const supply = await readKeySupply(services, caller, range);
   const upTo = withPosition(range.upTo, toDeviceStream.name, toDevice.position);
   const text = objectText([
     ['next_batch', JSON.stringify(formatToken(upTo))],
@@ -179,10 +183,10 @@ export async function buildSync(services: SyncServices, request: SyncRequest): P
     ['account_data', eventsTextUnlessEmpty(global)],
     ['to_device', eventsTextUnlessEmpty(toDevice.texts)],
     ['device_lists', deviceLists],
-    ['device_one_time_keys_count', ONE_TIME_KEY_COUNTS],
-    ['device_unused_fallback_key_types', UNUSED_FALLBACK_KEY_TYPES],
+    ['device_one_time_keys_count', supply.countsText],
+    ['device_unused_fallback_key_types', supply.unusedFallbackText],
   ]);
-  const isEmpty =
-    !texts.isNews && presence.length + global.length + toDevice.texts.length === 0 && deviceLists === null;
+  const isNews = texts.isNews || supply.isNews || deviceLists !== null;
+  const isEmpty = !isNews && presence.length + global.length + toDevice.texts.length === 0;
   return { text, isEmpty, upTo, joinedRoomIds };
 }

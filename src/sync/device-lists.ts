@@ -1,12 +1,22 @@
 import { readUsersWithChangedDevices } from '../../db/device-lists/sync-reader.ts';
-import { readJoinedUserIds } from '../../db/rooms/member-reader.ts';
+import { readSignedUsers } from '../../db/keys/sync-reader.ts';
+import { readJoinedUserIds, readJoinedUserIdsAt } from '../../db/rooms/member-reader.ts';
 import {
   findMemberChangeAt,
   type MemberChange,
   readUsersThatShareRooms,
 } from '../../db/rooms/sync-reader.ts';
 import { deviceListsStream } from '../streams/device-lists-stream.ts';
-import type { SyncContext } from './sync-context.ts';
+import { keysStream } from '../streams/keys-stream.ts';
+import type { SyncRange } from './sync-range.ts';
+import type { ReadServices, SyncCaller } from './sync-services.ts';
+
+/** Who asks, and over which range. */
+export interface DeviceListContext {
+  readonly services: ReadServices;
+  readonly caller: SyncCaller;
+  readonly range: SyncRange;
+}
 
 /** What an answer says of other users' devices. */
 export interface DeviceListNews {
@@ -20,17 +30,17 @@ export interface SharedRooms {
   readonly joined: readonly string[];
   /** Those of them that are new to the client. */
   readonly newlyJoined: readonly string[];
-  /** Rooms that the caller was in at the start of the range and is in no more. */
-  readonly left: readonly string[];
-  /** Member events within the range in the joined rooms. */
+  /** Rooms that the caller was in at the start of the range and is in no more, each with the position of the end. */
+  readonly left: readonly { readonly roomId: string; readonly position: number }[];
+  /** Changes of memberships within the range in the joined rooms. */
   readonly memberChanges: readonly MemberChange[];
 }
 
 const NOTHING: DeviceListNews = { changed: [], left: [] };
-const GONE: ReadonlySet<string> = new Set(['leave', 'ban']);
+const GONE: ReadonlySet<string> = new Set(['leave', 'ban', 'removed']);
 
 async function readChangedDevices(
-  context: SyncContext,
+  context: DeviceListContext,
   joined: readonly string[],
 ): Promise<readonly string[]> {
   const { range, services, caller } = context;
@@ -43,8 +53,16 @@ async function readChangedDevices(
   return mayHaveChanged ? readUsersWithChangedDevices(services.db, from, to) : [];
 }
 
+/** Users whose keys the caller has signed, on whatever device: nobody else is told of it. */
+async function readSigned({ range, services, caller }: DeviceListContext): Promise<readonly string[]> {
+  const { name } = keysStream;
+  const [from, to] = [range.from(name), range.to(name)];
+  const maySign = from < to && services.streams.mayHaveChanged(name, `user:${caller.userId}`, from);
+  return maySign ? readSignedUsers(services.db, caller.userId, from, to) : [];
+}
+
 /** Who came into one of the caller's rooms; who only changed a name was there before. */
-async function readArrivals(context: SyncContext, changes: readonly MemberChange[]): Promise<string[]> {
+async function readArrivals(context: DeviceListContext, changes: readonly MemberChange[]): Promise<string[]> {
   const { range, services } = context;
   const arrived: string[] = [];
   for (const { userId, roomId, membership } of changes) {
@@ -55,33 +73,48 @@ async function readArrivals(context: SyncContext, changes: readonly MemberChange
   return arrived;
 }
 
-async function readMembersOf(context: SyncContext, roomIds: readonly string[]): Promise<string[]> {
+async function readMembersOf(context: DeviceListContext, roomIds: readonly string[]): Promise<string[]> {
   const lists = await Promise.all(roomIds.map((roomId) => readJoinedUserIds(context.services.db, roomId)));
   return lists.flat();
+}
+
+/** Who was in the rooms that the caller has left: of one that this server has left too, as of then. */
+async function readMembersLeft(context: DeviceListContext, left: SharedRooms['left']): Promise<string[]> {
+  const { db } = context.services;
+  const members: string[] = [];
+  for (const { roomId, position } of left) {
+    const joined = await readJoinedUserIds(db, roomId);
+    members.push(...(joined.length > 0 ? joined : await readJoinedUserIdsAt(db, roomId, position)));
+  }
+  return members;
 }
 
 /**
  * Users whose devices changed, or who share a room with the caller only now; and users who share none any more. Nothing in a first
  * sync: then the client knows nothing yet. Client-Server API v1.19, "Extensions to /sync" of end-to-end encryption.
  */
-export async function readDeviceLists(context: SyncContext, rooms: SharedRooms): Promise<DeviceListNews> {
+export async function readDeviceLists(
+  context: DeviceListContext,
+  rooms: SharedRooms,
+): Promise<DeviceListNews> {
   const { range, services, caller } = context;
   if (range.isInitial) return NOTHING;
   const devices = await readChangedDevices(context, rooms.joined);
+  const signed = await readSigned(context);
   const arrived = [
     ...(await readArrivals(context, rooms.memberChanges)),
     ...(await readMembersOf(context, rooms.newlyJoined)),
   ];
   const departed = [
     ...rooms.memberChanges.filter((change) => GONE.has(change.membership)).map((change) => change.userId),
-    ...(await readMembersOf(context, rooms.left)),
+    ...(await readMembersLeft(context, rooms.left)),
   ];
   const candidates = [...new Set([...devices, ...arrived, ...departed])];
   const sharing = await readUsersThatShareRooms(services.db, candidates, rooms.joined);
   const isOwn = (userId: string): boolean => userId === caller.userId;
   return {
-    changed: [...new Set([...devices, ...arrived])].filter((userId) =>
-      isOwn(userId) ? devices.includes(userId) : sharing.has(userId),
+    changed: [...new Set([...devices, ...arrived, ...signed])].filter(
+      (userId) => signed.includes(userId) || (isOwn(userId) ? devices.includes(userId) : sharing.has(userId)),
     ),
     left: [...new Set(departed)].filter((userId) => !isOwn(userId) && !sharing.has(userId)),
   };

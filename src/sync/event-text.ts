@@ -1,5 +1,7 @@
 import { findTransactionIds } from '../../db/rooms/event-reader.ts';
+import type { JsonObject } from '../kit/json.ts';
 import { type ClientEvent, clientEventsCache } from './caches/client-events.ts';
+import { erasedUserCache } from './caches/erased-users.ts';
 import { objectText } from './json-text.ts';
 import type { ReadServices, SyncCaller } from './sync-services.ts';
 
@@ -9,20 +11,11 @@ export interface EventTextOptions {
   readonly includeRoomId?: boolean;
   /** The asking user's membership at the event, when it is known. */
   readonly membership?: string | null;
+  /** The text of what relates to it, summed up. */
+  readonly relations?: string;
 }
 
-/**
- * An event as clients get it.
- *
- * @throws when it is not stored: ids come from rows that are
- */
-export async function getClientEvent(services: ReadServices, eventId: string): Promise<ClientEvent> {
-  const event = await services.cached.get(clientEventsCache, eventId);
-  if (event === null) throw new Error(`no event ${eventId}`);
-  return event;
-}
-
-/** The same, undefined when it is not stored. */
+/** An event as clients get it; undefined when it is not stored: a purge may have deleted it since its id was read. */
 export async function findClientEvent(
   services: ReadServices,
   eventId: string,
@@ -42,6 +35,26 @@ async function transactionIdOf(
 }
 
 /**
+ * Who was not in the room when an event was sent by a user whose account is erased gets it without content, as if it were redacted. State
+ * stays what it is: rooms depend on it. Client-Server API v1.19, `POST /_matrix/client/v3/account/deactivate`, `erase`.
+ */
+async function isErased(
+  services: ReadServices,
+  caller: SyncCaller,
+  event: ClientEvent,
+  membership: string | null | undefined,
+): Promise<boolean> {
+  if (membership === undefined || membership === null || membership === 'join') return false;
+  if (event.stateKey !== null || event.sender === caller.userId) return false;
+  return (await services.cached.get(erasedUserCache, event.sender)) !== null;
+}
+
+/** The head of an event without what its content says. */
+function headWithoutContent(head: string): string {
+  return JSON.stringify({ ...(JSON.parse(`${head}}`) as JsonObject), content: {} }).slice(0, -1);
+}
+
+/**
  * The JSON text of an event for one asker at this moment: `unsigned` with age, transaction id, previous content, redaction
  * and membership. Client-Server API v1.19, "Room event format", `UnsignedData`.
  */
@@ -55,16 +68,23 @@ export async function eventText(
   let unsigned = `"age":${age}`;
   if (event.replaces !== null) {
     const replaced = await findClientEvent(services, event.replaces);
-    unsigned += `,"replaces_state":${JSON.stringify(event.replaces)}`;
-    if (replaced !== undefined) unsigned += `,"prev_content":${replaced.contentText}`;
+    if (replaced?.isHidden === false)
+      unsigned += `,"replaces_state":${JSON.stringify(event.replaces)},"prev_content":${replaced.contentText}`;
   }
-  if (event.redactedBecause !== null) unsigned += `,"redacted_because":${event.redactedBecause}`;
+  if (event.redactedBy !== null) {
+    const redaction = await findClientEvent(services, event.redactedBy);
+    if (redaction !== undefined)
+      unsigned += `,"redacted_because":${redaction.head},"room_id":${JSON.stringify(redaction.roomId)}}`;
+  }
   const transactionId = await transactionIdOf(services, caller, event);
   if (transactionId !== undefined) unsigned += `,"transaction_id":${JSON.stringify(transactionId)}`;
   if (options.membership !== undefined && options.membership !== null)
     unsigned += `,"membership":${JSON.stringify(options.membership)}`;
+  if (options.relations !== undefined) unsigned += `,"m.relations":${options.relations}`;
   const room = options.includeRoomId === true ? `,"room_id":${JSON.stringify(event.roomId)}` : '';
-  return `${event.head}${room},"unsigned":{${unsigned}}}`;
+  const isPruned = await isErased(services, caller, event, options.membership);
+  const head = isPruned ? headWithoutContent(event.head) : event.head;
+  return `${head}${room},"unsigned":{${unsigned}}}`;
 }
 
 /** An event as who is not in the room sees it. Client-Server API v1.19, "Stripped state". */

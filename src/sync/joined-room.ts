@@ -2,7 +2,7 @@ import { type MemberChange, readMemberChangesOfRoom } from '../../db/rooms/sync-
 import type { StateEntry } from '../../db/rooms/state-reader.ts';
 import type { AccountDataNews } from './account-data.ts';
 import { NOBODY_TYPES, readReceipts, type TypingNews } from './ephemeral.ts';
-import { eventText, getClientEvent } from './event-text.ts';
+import { eventText, findClientEvent } from './event-text.ts';
 import {
   acceptsEphemeral,
   acceptsRoomAccountData,
@@ -16,12 +16,14 @@ import { applyLazyLoading } from './lazy-members.ts';
 import { isNewlyJoined, type MembershipInRange } from './memberships.ts';
 import { readStateAtEnd, readStateAtStart, type RoomWindow } from './room-state.ts';
 import { readRoomSummary, type RoomSummary } from './room-summary.ts';
+import { hasPurgedGap } from './purged-gap.ts';
+import { findStayStart } from './server-stay.ts';
 import type { SyncContext } from './sync-context.ts';
 import { BEGINNING } from './sync-range.ts';
 import { formatToken } from '../streams/token.ts';
 import { loadTimeline, type Timeline, timelineText } from './timeline.ts';
-import { readUnreadText } from './unread.ts';
-import { makeVisibilityCheck, readStanding } from './visibility.ts';
+import { readUnreadTexts } from './unread.ts';
+import { readStanding, standingOfMember } from './visibility.ts';
 
 /** What rooms take from the parts of an answer that are read once for all of them. */
 export interface RoomNews {
@@ -52,8 +54,9 @@ export async function stateTexts(
   const { services, caller, filter } = context;
   const texts: string[] = [];
   for (const { eventId } of entries) {
-    const event = await getClientEvent(services, eventId);
-    if (!acceptsState(filter, event)) continue;
+    const event = await findClientEvent(services, eventId);
+    // A purge may have deleted it since its id was read.
+    if (event === undefined || !acceptsState(filter, event)) continue;
     texts.push(selectFieldsOfText(filter, await eventText(services, caller, event)));
   }
   return texts;
@@ -79,20 +82,27 @@ async function openWindow(
 ): Promise<RoomWindow> {
   const { services, caller, filter, range } = context;
   const { roomId } = room;
-  const [from, to] = [isNew ? BEGINNING : range.from(EVENTS), range.to(EVENTS)];
+  const to = range.to(EVENTS);
+  const from = isNew ? await findStayStart(services, roomId, to) : range.from(EVENTS);
   const isFull = isNew || context.fullState;
   const window = { roomId, from, to, isFull, isEnded: false };
   const mayHaveChanged = isNew || services.streams.mayHaveChanged(EVENTS, `room:${roomId}`, from);
   if (!mayHaveChanged || from >= to) return { ...window, timeline: EMPTY_TIMELINE };
-  const standing = isNew ? await readStanding(services, caller.userId, roomId, to) : null;
+  const standing = isNew
+    ? await readStanding(services, caller.userId, roomId, to)
+    : standingOfMember(caller.userId, roomId, room.position, to);
   const timeline = await loadTimeline(context, {
     roomId,
     from,
     to,
     limit: timelineLimitOf(filter),
     accepts: (event) => acceptsTimeline(filter, event),
-    visibility: standing === null ? null : makeVisibilityCheck(services, standing),
+    standing,
   });
+  // Before the first event of a later stay is history that this server has missed.
+  if (isNew && from !== BEGINNING) return { ...window, timeline: { ...timeline, isLimited: true } };
+  if (!isNew && (await hasPurgedGap(services, roomId, from)))
+    return { ...window, isFull: true, timeline: { ...timeline, isLimited: true, isWhole: false } };
   if (!isNew || range.isInitial || timeline.isLimited) return { ...window, timeline };
   // The client may hold something of an earlier stay: unless the room itself is new, there is a gap before what it gets now.
   const first = timeline.items[0];
@@ -116,13 +126,15 @@ async function joinedRoomText(
 ): Promise<string> {
   const { timeline, state, summary, ephemeral, accountData } = sections;
   const { stateForm, range } = context;
+  const unread = await readUnreadTexts(context, room.roomId, room.position);
   return objectText([
     ['summary', summary?.text ?? null],
     [stateForm, stateForm === 'state' ? eventsTextUnlessEmpty(state) : eventsText(state)],
     ['timeline', await timelineText(context, timeline, formatToken(range.upTo))],
     ['ephemeral', eventsTextUnlessEmpty(ephemeral)],
     ['account_data', eventsTextUnlessEmpty(accountData)],
-    ['unread_notifications', await readUnreadText(context, room.roomId, room.position)],
+    ['unread_notifications', unread.room],
+    ['unread_thread_notifications', unread.threads],
   ]);
 }
 
@@ -174,7 +186,8 @@ export async function buildJoinedRoom(
   const ephemeral = await readEphemeral(context, roomId, isNew, news.typing);
   const { timeline } = window;
   const hasEvents = timeline.items.length > 0 || timeline.isLimited || state.length > 0;
-  const isNews = window.isFull || hasEvents || accountData.length + ephemeral.length > 0;
+  const isNews =
+    window.isFull || hasEvents || memberChanges.length > 0 || accountData.length + ephemeral.length > 0;
   const correction = typingCorrection(context, roomId, news.typing);
   if (!isNews) return { roomId, text: correction, isNews, memberChanges };
   const isCorrected = correction !== null && !news.typing.textOf.has(roomId);

@@ -1,16 +1,24 @@
-import { BEGINNING } from './sync-range.ts';
+import { findEvent } from '../../db/rooms/event-reader.ts';
 import type { AccountDataNews } from './account-data.ts';
-import { getClientEvent } from './event-text.ts';
+import { findClientEvent } from './event-text.ts';
 import { acceptsRoomAccountData, acceptsTimeline, timelineLimitOf } from './filtering.ts';
 import { eventsText, eventsTextUnlessEmpty, objectText } from './json-text.ts';
 import { readWindowState, stateTexts } from './joined-room.ts';
 import type { MembershipInRange } from './memberships.ts';
+import { hasPurgedGap } from './purged-gap.ts';
+import { findStayStart } from './server-stay.ts';
 import type { SyncContext } from './sync-context.ts';
+import { BEGINNING } from './sync-range.ts';
+import type { ReadServices } from './sync-services.ts';
+import type { RoomWindow } from './room-state.ts';
 import { formatToken } from '../streams/token.ts';
 import { loadTimeline, type Timeline, timelineText } from './timeline.ts';
-import { makeVisibilityCheck, readStanding, type Standing } from './visibility.ts';
+import { readStanding, type Standing } from './visibility.ts';
 
 const EVENTS = 'events';
+
+/** The membership of who is not in a room any more without an event that says so. */
+const REMOVED = 'removed';
 
 /** Where the client's knowledge of a room that the user has left begins. */
 interface LeftWindow {
@@ -28,15 +36,27 @@ function openLeftWindow(context: SyncContext, room: MembershipInRange, standing:
   return { from, isFull: hasJoinedMeanwhile };
 }
 
-/** The member event of the leave, where it is no event of the timeline: an invite that was rejected while its server was away. */
+/** The member event stands in the timeline, so that it is there or was left out for a reason. */
+async function isInTimeline(services: ReadServices, eventId: string): Promise<boolean> {
+  const stored = await findEvent(services.db, eventId);
+  return stored !== undefined && stored.streamOrdering !== null;
+}
+
+/**
+ * The member event of the leave, where it is no event of the timeline: an invite that was rejected while its server was away. Who was
+ * removed without an event gets none.
+ */
 async function withOutOfBandLeave(
   context: SyncContext,
   room: MembershipInRange,
   timeline: Timeline,
 ): Promise<Timeline> {
-  if (timeline.wasLookedAt(room.eventId) || timeline.isLimited) return timeline;
-  const event = await getClientEvent(context.services, room.eventId);
-  if (!acceptsTimeline(context.filter, event)) return timeline;
+  const { services, filter } = context;
+  if (room.membership === REMOVED || timeline.wasLookedAt(room.eventId)) return timeline;
+  const limit = timelineLimitOf(filter);
+  if (timeline.isLimited && (limit === 0 || (await isInTimeline(services, room.eventId)))) return timeline;
+  const event = await findClientEvent(services, room.eventId);
+  if (event === undefined || !acceptsTimeline(filter, event)) return timeline;
   const { eventId, position, membership } = room;
   const entry = {
     eventId,
@@ -46,7 +66,8 @@ async function withOutOfBandLeave(
     stateType: event.type,
     stateKey: event.stateKey,
   };
-  return { ...timeline, items: [...timeline.items, { entry, event, membership }] };
+  const items = timeline.isLimited ? timeline.items.slice(1) : timeline.items;
+  return { ...timeline, items: [...items, { entry, event, membership }] };
 }
 
 /**
@@ -54,9 +75,16 @@ async function withOutOfBandLeave(
  * the timeline, so without it a ban that follows a kick would not reach it.
  */
 function readOwnMembership(context: SyncContext, room: MembershipInRange): Promise<readonly string[]> {
-  if (context.stateForm === 'state') return Promise.resolve([]);
+  if (context.stateForm === 'state' || room.membership === REMOVED) return Promise.resolve([]);
   const { eventId } = room;
   return stateTexts(context, [{ type: 'm.room.member', stateKey: context.caller.userId, eventId }]);
+}
+
+/** The part of a window in which the user was in the room: a ban that comes after the leave does not show what the room became meanwhile. */
+function untilEndOfStay(window: RoomWindow, { joinedUntil }: Standing): RoomWindow {
+  if (joinedUntil === null || joinedUntil >= window.to) return window;
+  const items = window.timeline.items.filter(({ entry }) => entry.position <= joinedUntil);
+  return { ...window, to: joinedUntil, timeline: { ...window.timeline, items, isWhole: false } };
 }
 
 /**
@@ -72,21 +100,26 @@ export async function buildLeftRoom(
   const { roomId } = room;
   const to = Math.min(room.position, range.to(EVENTS));
   const standing = await readStanding(services, caller.userId, roomId, to);
-  const { from, isFull } = openLeftWindow(context, room, standing);
+  const opened = openLeftWindow(context, room, standing);
+  const hasGap = !range.isInitial && (await hasPurgedGap(services, roomId, opened.from));
+  const isFull = opened.isFull || (hasGap && room.before === 'join');
+  const from = isFull ? Math.max(opened.from, await findStayStart(services, roomId, to)) : opened.from;
   const loaded = await loadTimeline(context, {
     roomId,
     from,
     to,
     limit: timelineLimitOf(filter),
     accepts: (event) => acceptsTimeline(filter, event),
-    visibility: makeVisibilityCheck(services, standing),
+    standing,
   });
-  const timeline = await withOutOfBandLeave(context, room, loaded);
-  const window = { roomId, from, to, timeline, isFull, isEnded: true };
+  const cut = hasGap ? { ...loaded, isLimited: true, isWhole: false } : loaded;
+  const timeline = await withOutOfBandLeave(context, room, cut);
+  const window = untilEndOfStay({ roomId, from, to, timeline, isFull, isEnded: true }, standing);
   const mayKnowState = isFull || room.before === 'join';
-  const state = mayKnowState
-    ? await readWindowState(context, window, isFull ? [caller.userId] : [])
-    : await readOwnMembership(context, room);
+  const ofStay = mayKnowState ? await readWindowState(context, window, isFull ? [caller.userId] : []) : [];
+  // What was done to the user after the stay comes last.
+  const own = !mayKnowState || window.to < to ? await readOwnMembership(context, room) : [];
+  const state = [...ofStay, ...own];
   const ownData = (accountData.ofRoom.get(roomId) ?? [])
     .filter((item) => acceptsRoomAccountData(filter, roomId, item.type))
     .map((item) => item.text);

@@ -14,7 +14,7 @@ export interface MembershipInRange extends RoomOfUser {
   readonly before: string | null;
   /** The membership was written within the range. Always true in a first sync. */
   readonly isChanged: boolean;
-  /** The user's member events of this room within the range, ascending; empty in a first sync. */
+  /** What changed the user's membership of this room within the range, ascending; empty in a first sync. */
   readonly changes: readonly MemberChange[];
 }
 
@@ -29,7 +29,8 @@ async function roomsAt(services: ReadServices, userId: string, to: number): Prom
       if (room.position <= to) return room;
       const change = await findMemberChangeAt(services.db, userId, room.roomId, to);
       if (change === undefined) return undefined;
-      const { roomId, membership, eventId, position, sender } = change;
+      const { roomId, membership, position, sender } = change;
+      const eventId = change.eventId ?? room.eventId;
       return { roomId, membership, eventId, position, sender, isForgotten: room.isForgotten };
     }),
   );

@@ -6,8 +6,14 @@ import {
   readStateDifference,
   type StateEntry,
 } from '../../db/rooms/state-reader.ts';
-import { readPositionedStateChanges } from '../../db/rooms/sync-reader.ts';
-import { stateOfGroupCache } from './caches/state-of-group.ts';
+import {
+  type PositionedStateChange,
+  readPositionedStateChanges,
+  readRoomChanges,
+} from '../../db/rooms/sync-reader.ts';
+import { getGroupState } from './caches/state-of-group.ts';
+import { isStateBeforePurged } from './purged-gap.ts';
+import { findStayStart } from './server-stay.ts';
 import type { ReadServices } from './sync-services.ts';
 import type { Timeline } from './timeline.ts';
 
@@ -47,7 +53,7 @@ export async function readStateAtPosition(
   position: number,
 ): Promise<readonly StateEntry[]> {
   const group = await findStateGroupAt(services.db, roomId, position);
-  return group === undefined ? [] : services.cached.get(stateOfGroupCache, String(group));
+  return group === undefined ? [] : [...(await getGroupState(services.cached, group)).values()];
 }
 
 /** Changes of (from, position], seen from the states at both ends. */
@@ -61,6 +67,22 @@ async function readGap(services: ReadServices, window: RoomWindow, position: num
 }
 
 /**
+ * All state at the start of a window's timeline. Before the first event of a later stay of this server, or after a purge, nothing is known of the
+ * room: there it is the state after that event, without the event.
+ */
+async function readFullState(services: ReadServices, window: RoomWindow): Promise<State> {
+  const { roomId, to, timeline } = window;
+  const before = startOf(window) - 1;
+  const first = timeline.items[0]?.entry;
+  const isFirstOfStay = before === (await findStayStart(services, roomId, to));
+  const isKnown = !isFirstOfStay && !(await isStateBeforePurged(services, roomId, before));
+  if (isKnown || first?.stateGroup === undefined || first.stateGroup === null)
+    return toState(await readStateAtPosition(services, roomId, before));
+  const after = [...(await getGroupState(services.cached, first.stateGroup)).values()];
+  return toState(after.filter(({ eventId }) => eventId !== first.eventId));
+}
+
+/**
  * The state at the start of a window's timeline: all of it, or what changed since the client's position. Changes of state within the window that its
  * timeline does not show (filtered out, or made by state resolution alone) are in it too, so that the client ends with the right state.
  * Client-Server API v1.19, "Syncing", `state`.
@@ -69,7 +91,7 @@ export async function readStateAtStart(services: ReadServices, window: RoomWindo
   const { roomId, to, timeline } = window;
   const before = startOf(window) - 1;
   const state = window.isFull
-    ? toState(await readStateAtPosition(services, roomId, before))
+    ? await readFullState(services, window)
     : timeline.isWhole
       ? new Map<string, StateEntry>()
       : await readGap(services, window, before);
@@ -83,8 +105,10 @@ export async function readStateAtStart(services: ReadServices, window: RoomWindo
   return [...state.values()];
 }
 
-/** Current state as of `to`: entries that changed after it are taken from the state of that time. */
+/** Current state as of `to`: entries that changed after it are taken from the state of that time; all, when this server has left since. */
 async function readCurrentStateAt(services: ReadServices, roomId: string, to: number): Promise<State> {
+  if ((await readRoomChanges(services.db, roomId, to, Number.MAX_SAFE_INTEGER)).length > 0)
+    return toState(await readStateAtPosition(services, roomId, to));
   const state = toState(await readCurrentState(services.db, roomId));
   const ahead = await readPositionedStateChanges(services.db, roomId, to, Number.MAX_SAFE_INTEGER);
   if (ahead.length === 0) return state;
@@ -98,18 +122,20 @@ async function readCurrentStateAt(services: ReadServices, roomId: string, to: nu
   return state;
 }
 
-/** One entry of the state at the end of a window. */
+/** One entry of the state at the end of a window, by its last change within the window. */
 async function findEntryAtEnd(
   services: ReadServices,
   window: RoomWindow,
-  entry: { readonly type: string; readonly stateKey: string },
+  change: PositionedStateChange,
 ): Promise<StateEntry | undefined> {
   const { roomId, to, isEnded } = window;
-  const { type, stateKey } = entry;
+  const { type, stateKey } = change;
+  if (change.eventId === null) return undefined;
+  if (!change.isTimelineEvent) return { type, stateKey, eventId: change.eventId };
   if (!isEnded) {
     const current = await findCurrentStateEvent(services.db, roomId, type, stateKey);
-    if (current === undefined) return undefined;
-    if ((current.streamOrdering ?? to) <= to) return { type, stateKey, eventId: current.eventId };
+    if (current !== undefined && (current.streamOrdering ?? to) <= to)
+      return { type, stateKey, eventId: current.eventId };
   }
   const group = await findStateGroupAt(services.db, roomId, to);
   if (group === undefined) return undefined;

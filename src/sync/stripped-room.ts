@@ -1,9 +1,10 @@
-import { readCurrentState } from '../../db/rooms/state-reader.ts';
+import { readCurrentState, type StateEntry } from '../../db/rooms/state-reader.ts';
 import { isJsonObject, type JsonObject } from '../kit/json.ts';
 import { STRIPPED_STATE_TYPES } from '../matrix/events/stripped-state.ts';
-import { findClientEvent, getClientEvent, strippedText } from './event-text.ts';
+import { findClientEvent, strippedText } from './event-text.ts';
 import { eventsText } from './json-text.ts';
 import type { MembershipInRange } from './memberships.ts';
+import { readStateAtPosition } from './room-state.ts';
 import type { ReadServices } from './sync-services.ts';
 
 /** What the other server said of the room, as far as it has the shape of stripped state. */
@@ -13,12 +14,20 @@ function strippedTextOf(state: JsonObject): string | null {
   return isJsonObject(content) ? JSON.stringify({ type, state_key: stateKey, sender, content }) : null;
 }
 
+/** The room's present state; of a room that this server has left, as of when the membership began. */
+async function readOwnState(services: ReadServices, room: MembershipInRange): Promise<readonly StateEntry[]> {
+  const current = await readCurrentState(services.db, room.roomId);
+  return current.length > 0 ? current : readStateAtPosition(services, room.roomId, room.position);
+}
+
 /**
- * The events of `invite_state` and `knock_state`: the room's own where this server is in it, otherwise what came with the invite;
+ * The events of `invite_state` and `knock_state`: the room's own where this server is or was in it, otherwise what came with the invite;
  * the inviter's member event where it is known, and the user's own last.
  */
 export async function readStrippedState(services: ReadServices, room: MembershipInRange): Promise<string[]> {
-  const own = await getClientEvent(services, room.eventId);
+  const own = await findClientEvent(services, room.eventId);
+  // The room may be deleted meanwhile.
+  if (own === undefined) return [];
   const texts: string[] = [];
   if (own.strippedRoomState !== null) {
     for (const state of own.strippedRoomState) {
@@ -27,7 +36,7 @@ export async function readStrippedState(services: ReadServices, room: Membership
       if (text !== null) texts.push(text);
     }
   } else {
-    for (const { type, stateKey, eventId } of await readCurrentState(services.db, room.roomId)) {
+    for (const { type, stateKey, eventId } of await readOwnState(services, room)) {
       const isTold =
         (stateKey === '' && STRIPPED_STATE_TYPES.includes(type)) ||
         (type === 'm.room.member' && stateKey === own.sender && stateKey !== own.stateKey);

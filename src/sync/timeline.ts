@@ -1,10 +1,12 @@
 import { readTimelineEntries, type TimelineEntry } from '../../db/rooms/sync-reader.ts';
+import { bundleTexts } from './bundle.ts';
 import type { ClientEvent } from './caches/client-events.ts';
-import { eventText, getClientEvent } from './event-text.ts';
+import { eventText, findClientEvent } from './event-text.ts';
 import { selectFieldsOfText } from './filtering.ts';
+import { hasWantedRelations } from './wanted-relations.ts';
 import { formatPlace, placeBefore } from './page-token.ts';
 import type { SyncContext } from './sync-context.ts';
-import type { EventVisibility } from './visibility.ts';
+import { makeVisibilityCheck, type Standing } from './visibility.ts';
 
 /** An event of the answer's timeline. */
 export interface TimelineItem {
@@ -22,6 +24,8 @@ export interface Timeline {
   readonly isLimited: boolean;
   /** Every event of the range is in `items`. */
   readonly isWhole: boolean;
+  /** How the caller stands to the room; absent when nothing was looked at. */
+  readonly standing?: Standing;
   /** The event with the id was looked at, whether it is in `items` or not. */
   wasLookedAt(eventId: string): boolean;
 }
@@ -35,18 +39,20 @@ export interface TimelineRequest {
   readonly limit: number;
   /** The filter's say. */
   accepts(event: ClientEvent): boolean;
-  /** Null: the caller was in the room all the time. */
-  readonly visibility: ((entry: TimelineEntry, event: ClientEvent) => Promise<EventVisibility>) | null;
+  /** How the caller stands to the room, by which it is decided what they may see. */
+  readonly standing: Standing;
 }
 
 /** Events that are looked at for one timeline, however few of them the filter lets through. */
 export const TIMELINE_LOOK_AT_MAX = 1_000;
 
-const ALWAYS_JOINED: EventVisibility = { isVisible: true, membership: 'join' };
-
 /** True when a message is from somebody whom the caller ignores; state is sent all the same. */
 function isIgnored(context: SyncContext, event: ClientEvent): boolean {
   return event.stateKey === null && context.ignored.has(event.sender);
+}
+
+async function isRelatedAsWanted({ services, filter }: SyncContext, event: ClientEvent): Promise<boolean> {
+  return hasWantedRelations(services.db, filter.room.timeline, event.eventId);
 }
 
 /**
@@ -54,7 +60,8 @@ function isIgnored(context: SyncContext, event: ClientEvent): boolean {
  * Client-Server API v1.19, "Syncing".
  */
 export async function loadTimeline(context: SyncContext, request: TimelineRequest): Promise<Timeline> {
-  const { roomId, from, limit } = request;
+  const { roomId, from, limit, standing } = request;
+  const check = makeVisibilityCheck(context.services, standing);
   const items: TimelineItem[] = [];
   const lookedAt = new Set<string>();
   let cursor = request.to;
@@ -62,32 +69,50 @@ export async function loadTimeline(context: SyncContext, request: TimelineReques
     const size = Math.min(Math.max(limit - items.length, 0) + 1, TIMELINE_LOOK_AT_MAX - lookedAt.size);
     const entries = await readTimelineEntries(context.services.db, roomId, from, cursor, size);
     for (const entry of entries) {
-      const event = await getClientEvent(context.services, entry.eventId);
+      const event = await findClientEvent(context.services, entry.eventId);
       cursor = entry.position - 1;
-      const isWanted = request.accepts(event) && !isIgnored(context, event);
-      const seen = isWanted ? await (request.visibility?.(entry, event) ?? ALWAYS_JOINED) : null;
-      if (seen?.isVisible === true) {
-        if (items.length === limit) return timelineOf(items, true, lookedAt);
+      const isWanted = event !== undefined && request.accepts(event) && !isIgnored(context, event);
+      const isMeant = isWanted && (await isRelatedAsWanted(context, event));
+      const seen = isMeant ? await check(entry, event) : null;
+      if (isWanted && seen?.isVisible === true) {
+        if (items.length === limit) return timelineOf(items, true, lookedAt, standing);
         items.push({ entry, event, membership: seen.membership });
       }
       lookedAt.add(entry.eventId);
     }
-    if (entries.length < size) return timelineOf(items, false, lookedAt);
+    if (entries.length < size) return timelineOf(items, false, lookedAt, standing);
   }
-  return timelineOf(items, true, lookedAt);
+  return timelineOf(items, true, lookedAt, standing);
 }
 
 function timelineOf(
   newestFirst: readonly TimelineItem[],
   isLimited: boolean,
   lookedAt: ReadonlySet<string>,
+  standing: Standing,
 ): Timeline {
   return {
+    standing,
     items: newestFirst.toReversed(),
     isLimited,
     isWhole: !isLimited && lookedAt.size === newestFirst.length,
     wasLookedAt: (eventId) => lookedAt.has(eventId),
   };
+}
+
+/** A client that has everything since its last sync sums up itself. Client-Server API v1.19, "Aggregations of child events". */
+async function bundlesOf(
+  { services, caller, ignored }: SyncContext,
+  { items, isLimited, standing }: Timeline,
+): Promise<ReadonlyMap<string, string>> {
+  if (!isLimited || standing === undefined) return new Map();
+  const check = makeVisibilityCheck(services, standing);
+  const viewer = { caller, standing, check, ignored, includeRoomId: false };
+  return bundleTexts(
+    services,
+    viewer,
+    items.map(({ event }) => event),
+  );
 }
 
 /** The section `timeline` of a room. `emptyToken` is the `prev_batch` of a timeline without events. */
@@ -97,10 +122,13 @@ export async function timelineText(
   emptyToken: string,
 ): Promise<string> {
   const { services, caller, filter } = context;
+  const bundles = await bundlesOf(context, timeline);
   const texts = await Promise.all(
-    timeline.items.map(async ({ event, membership }) =>
-      selectFieldsOfText(filter, await eventText(services, caller, event, { membership })),
-    ),
+    timeline.items.map(async ({ event, membership }) => {
+      const relations = bundles.get(event.eventId);
+      const options = { membership, ...(relations !== undefined && { relations }) };
+      return selectFieldsOfText(filter, await eventText(services, caller, event, options));
+    }),
   );
   const first = timeline.items[0];
   const previous = first === undefined ? emptyToken : formatPlace(placeBefore(first.entry));

@@ -1,38 +1,46 @@
-import { countNotifyingEvents } from '../../db/rooms/sync-reader.ts';
-import { unreadCountsCache, unreadKey } from './caches/unread-counts.ts';
+import { MAIN_THREAD } from '../matrix/push/thread.ts';
+import type { UnreadThread } from './caches/unread-counts.ts';
+import { countUnread } from './push/count-unread.ts';
 import type { SyncContext } from './sync-context.ts';
 
-/** Events that are looked at for one count: a room that was not read for longer shows what the newest of them give. */
-export const UNREAD_LOOK_AT_MAX = 1_000;
+/** The counts of a room as texts. */
+export interface UnreadTexts {
+  readonly room: string;
+  /** By thread; null when the client does not want to know threads apart. */
+  readonly threads: string | null;
+}
+
+function textOf({ count, highlights }: UnreadThread): string {
+  return `{"notification_count":${count},"highlight_count":${highlights}}`;
+}
+
+function sumOf(counts: readonly UnreadThread[]): UnreadThread {
+  return {
+    count: counts.reduce((sum, { count }) => sum + count, 0),
+    highlights: counts.reduce((sum, { highlights }) => sum + highlights, 0),
+  };
+}
 
 /**
- * How many events of a room the user has not read: messages and encrypted events of others after the user's receipt (after the join,
- * when there is no receipt), as the default push rules notify of them: no notices, no edits, nothing redacted.
- * Rules that the user changed, mentions and threads do not count differently, so highlights are always 0.
- * Client-Server API v1.19, "Receiving notifications", "Unread notification counts".
+ * What the user has not read in a room, as of the answer's position. A client that knows threads gets them apart and those that are read are
+ * absent; for others they are all one.
+ * Client-Server API v1.19, "Syncing", `unread_notifications` and `unread_thread_notifications`.
  *
- * @param joinedAt position of the user's member event on the events stream
- * @returns the text of `unread_notifications`
+ * @param joinedAt when the user joined, on the events stream
  */
-export async function readUnreadText(
+export async function readUnreadTexts(
   context: SyncContext,
   roomId: string,
   joinedAt: number,
-): Promise<string> {
-  const { services, caller, range } = context;
-  const { userId } = caller;
-  const unread = await services.cached.get(unreadCountsCache, unreadKey(roomId, userId));
-  const to = range.to('events');
-  const from = unread.countedTo ?? unread.readUpTo ?? joinedAt;
-  if (to > from) {
-    const before = unread.countedTo;
-    const params = { roomId, userId, from, to, limit: UNREAD_LOOK_AT_MAX };
-    const more = await countNotifyingEvents(services.db, params);
-    // Another sync of the user may have counted meanwhile: then its count stands.
-    if (unread.countedTo === before) {
-      unread.countedTo = to;
-      unread.count += more;
-    }
-  }
-  return `{"notification_count":${unread.count},"highlight_count":0}`;
+): Promise<UnreadTexts> {
+  const { services, caller, filter, range } = context;
+  const question = { roomId, userId: caller.userId, joinedAt, to: range.to('events') };
+  const unread = await countUnread(services, question);
+  if (!filter.room.timeline.unreadThreadNotifications)
+    return { room: textOf(sumOf([...unread.values()])), threads: null };
+  const threads = [...unread]
+    .filter(([threadId]) => threadId !== MAIN_THREAD)
+    .map(([threadId, count]) => `${JSON.stringify(threadId)}:${textOf(count)}`);
+  const room = textOf(unread.get(MAIN_THREAD) ?? sumOf([]));
+  return { room, threads: threads.length === 0 ? null : `{${threads.join(',')}}` };
 }

@@ -1,9 +1,10 @@
 import { openReadConnection } from '../../db/kit/sqlite.ts';
 import type { JsonObject } from '../../src/kit/json.ts';
 
-/** An event as it was committed. */
+/** An event as it was committed; or, without a type, that this server has left a room. */
 export interface CommittedEvent {
   readonly position: number;
+  /** Of a departure {@link departureName}, which several may have. */
   readonly eventId: string;
   readonly roomId: string;
   readonly type: string;
@@ -28,7 +29,7 @@ interface Moment<Value> {
 }
 
 interface RoomHistory {
-  readonly members: Map<string, string>;
+  members: Map<string, string>;
   readonly moments: RoomMoment[];
   isNamed: boolean;
 }
@@ -37,7 +38,8 @@ interface EventRecord {
   readonly position: number;
   readonly eventId: string;
   readonly roomId: string;
-  readonly pdu: string;
+  /** Null: this server has left the room. */
+  readonly pdu: string | null;
 }
 
 /** What storage holds, as one reader sees it who looks after every commit: the yardstick of everything else. */
@@ -53,7 +55,6 @@ export interface Committed {
   /** All that was true of a room at `from` or later. */
   roomMoments(roomId: string, from: number): readonly RoomMoment[];
   ignored(userId: string, from: number): readonly string[];
-  readUpTo(roomId: string, userId: string, from: number): readonly (number | null)[];
   /** The position of the redaction of an event. */
   redactedAt(eventId: string): number | undefined;
   /** The position of what is stored of a user's account data of one type. */
@@ -68,19 +69,18 @@ export interface Committed {
 const EVENTS = `
   SELECT e.stream_ordering AS position, e.event_id AS eventId, r.room_id AS roomId, e.pdu
     FROM events e JOIN rooms r ON r.room_nid = e.room_nid
-   WHERE e.stream_ordering > :from ORDER BY 1`;
+   WHERE e.stream_ordering > :from
+   UNION ALL
+  SELECT c.position, e.event_id, r.room_id, e.pdu
+    FROM state_changes c JOIN rooms r ON r.room_nid = c.room_nid JOIN events e ON e.event_nid = c.event_nid
+   WHERE c.position > :from
+   UNION ALL
+  SELECT position, change || ' ' || room_id, room_id, NULL FROM room_changes WHERE position > :from
+   ORDER BY 1`;
 const MARKS = `SELECT stream, position FROM stream_positions WHERE direction = 'forward'`;
 const ACCOUNT_DATA = `
   SELECT user_id AS userId, room_id AS roomId, type, content, stream_id AS position
     FROM account_data WHERE stream_id > :from ORDER BY stream_id`;
-const RECEIPTS = `
-  SELECT p.stream_id AS position, r.room_id AS roomId, u.user_id AS userId, e.stream_ordering AS readUpTo
-    FROM receipts p
-    JOIN rooms r ON r.room_nid = p.room_nid
-    JOIN user_ids u ON u.user_nid = p.user_nid
-    LEFT JOIN events e ON e.event_id = p.event_id
-   WHERE p.stream_id > :from ORDER BY 1`;
-
 /** What holds at `from` or later: the last before it, and all after it. */
 function since<M extends { readonly position: number }>(moments: readonly M[], from: number): readonly M[] {
   let first = moments.length;
@@ -98,7 +98,14 @@ function textOf(value: unknown): string {
   return typeof value === 'string' ? value : '';
 }
 
+/** What stands for the id where a room changed without an event. */
+export function departureName(change: string, roomId: string): string {
+  return `${change} ${roomId}`;
+}
+
 function parseEvent({ position, eventId, roomId, pdu }: EventRecord): CommittedEvent {
+  if (pdu === null)
+    return { position, eventId, roomId, type: '', stateKey: null, content: {}, redacts: null };
   const event = JSON.parse(pdu) as JsonObject;
   const content = event['content'] as JsonObject;
   const redacts = event['redacts'] ?? content['redacts'];
@@ -137,14 +144,12 @@ export function openCommitted(path: string): Committed {
     events: connection.prepare(EVENTS),
     marks: connection.prepare(MARKS),
     accountData: connection.prepare(ACCOUNT_DATA),
-    receipts: connection.prepare(RECEIPTS),
   };
   const events: CommittedEvent[] = [];
   const positions = new Map<string, number>();
   const rooms = new Map<string, RoomHistory>();
   const memberships = new Map<string, Moment<string>[]>();
   const ignored = new Map<string, Moment<string>[]>();
-  const reads = new Map<string, Moment<number | null>[]>();
   const redactions = new Map<string, number>();
   const accountData = new Map<string, number>();
   const stateChanges = new Map<string, number>();
@@ -164,13 +169,20 @@ export function openCommitted(path: string): Committed {
   };
   const takeEvent = (event: CommittedEvent): void => {
     const { position, eventId, roomId } = event;
-    if (positions.has(eventId)) faults.push(`${eventId} was committed twice`);
+    const isDeparture = event.type === '';
+    if (positions.has(eventId) && !isDeparture) faults.push(`${eventId} was committed twice`);
     const last = events[events.length - 1]?.position ?? 0;
     if (position !== last + 1) faults.push(`event position ${position} follows ${last}`);
     positions.set(eventId, position);
     events.push(event);
     let room = rooms.get(roomId);
     if (room === undefined) rooms.set(roomId, (room = { members: new Map(), moments: [], isNamed: false }));
+    if (isDeparture) {
+      // Nothing of its state is known from here on.
+      room.members = new Map();
+      room.isNamed = false;
+      room.moments.push(momentOf(room, position));
+    }
     takeState(event, room);
     if (event.redacts !== null && event.type === 'm.room.redaction') redactions.set(event.redacts, position);
   };
@@ -189,12 +201,6 @@ export function openCommitted(path: string): Committed {
       append(ignored, row.userId, { position: row.position, value: Object.keys(users).toSorted().join() });
     }
   };
-  const takeReceipts = (from: number): void => {
-    type Row = { position: number; roomId: string; userId: string; readUpTo: number | null };
-    for (const { position, roomId, userId, readUpTo } of statements.receipts.all({ from }) as Row[])
-      append(reads, `${roomId} ${userId}`, { position, value: readUpTo });
-  };
-
   return {
     refresh() {
       const before = new Map(heads);
@@ -204,7 +210,6 @@ export function openCommitted(path: string): Committed {
         for (const row of statements.events.all({ from: before.get('events') ?? 0 }) as EventRecord[])
           takeEvent(parseEvent(row));
       if (hasMoved('account-data')) takeAccountData(before.get('account-data') ?? 0);
-      if (hasMoved('receipts')) takeReceipts(before.get('receipts') ?? 0);
     },
     head: (stream) => heads.get(stream) ?? 0,
     events,
@@ -221,11 +226,6 @@ export function openCommitted(path: string): Committed {
       const moments = ignored.get(userId) ?? [];
       const held = since(moments, from).map(({ value }) => value);
       return (moments[0]?.position ?? Infinity) > from ? ['', ...held] : held;
-    },
-    readUpTo: (roomId, userId, from) => {
-      const moments = reads.get(`${roomId} ${userId}`) ?? [];
-      const held = since(moments, from).map(({ value }) => value);
-      return (moments[0]?.position ?? Infinity) > from ? [null, ...held] : held;
     },
     redactedAt: (eventId) => redactions.get(eventId),
     accountDataAt: (userId, type) => accountData.get(`${userId} ${type}`) ?? 0,

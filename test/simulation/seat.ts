@@ -15,10 +15,10 @@ import { type ClientEvent, clientEventsCache } from '../../src/sync/caches/clien
 import { ignoredUsersCache } from '../../src/sync/caches/ignored-users.ts';
 import { roomsOfUserCache } from '../../src/sync/caches/rooms-of-user.ts';
 import { type RoomCounts, roomSummaryCache } from '../../src/sync/caches/room-summary.ts';
-import { type UnreadCount, unreadCountsCache, unreadKey } from '../../src/sync/caches/unread-counts.ts';
 import type { RoomOfUser } from '../../db/rooms/sync-reader.ts';
 import { silentMetrics } from '../support/database.ts';
-import type { CommittedEvent } from './committed.ts';
+import type { EventsRow } from '../../db/rooms/stream-reader.ts';
+import { type CommittedEvent, departureName } from './committed.ts';
 import { type LedgerRow, ledgerRows } from './ledger.ts';
 import type { Verdict } from './verdict.ts';
 
@@ -86,24 +86,13 @@ export const WATCHED_CACHES: readonly WatchedCache[] = [
       return committed.ignored(userId, at('account-data')).includes(told) ? undefined : `ignores ${told}`;
     },
   ),
-  watch<UnreadCount>(
-    unreadCountsCache,
-    (verdict) => roomsOf(verdict).flatMap((roomId) => verdict.users.map((user) => unreadKey(roomId, user))),
-    ({ committed }, key, { readUpTo }, at) => {
-      const [roomId = '', userId = ''] = key.split(' ');
-      const held = committed.readUpTo(roomId, userId, at('receipts'));
-      return held.includes(readUpTo) ? undefined : `read up to ${readUpTo}`;
-    },
-  ),
   watch<ClientEvent | null>(
     clientEventsCache,
     ({ redacted }) => [...redacted],
     ({ committed }, eventId, event, at) => {
       const position = committed.redactedAt(eventId);
       if (position === undefined || position > at('events')) return undefined;
-      return event === null || event.redactedBecause === null
-        ? `redacted at ${position}, and shown`
-        : undefined;
+      return event === null || event.redactedBy === null ? `redacted at ${position}, and shown` : undefined;
     },
   ),
 ];
@@ -153,7 +142,9 @@ function createEventsOrder(verdict: Verdict, seat: string): RowOrder {
   let last: number | null = null;
   return {
     row(row) {
-      const { eventId } = row as { readonly eventId: string };
+      const given = row as EventsRow;
+      const eventId =
+        given.kind === 'room' ? departureName(given.change, given.roomId) : (given.eventId ?? 'a removal');
       const position = verdict.committed.positionOf(eventId);
       if (position === undefined)
         verdict.blame('3.3', `${seat} was given ${eventId}, which is not committed`);

@@ -107,7 +107,7 @@ function drawTree(random: Random): SupervisionTree {
   });
   const stays = owners.filter((owner) => !elsewhere.includes(owner));
   const threads = [
-    spec('store', ['committer', 'views@store', ...stays]),
+    spec('store', ['committer', 'views@store', 'pool', ...stays]),
     ...(elsewhere.length === 0 ? [] : [spec('owners', ['views@owners', ...elsewhere])]),
     ...SENDERS.map((sender, index) => spec(`courier-${index + 1}`, [sender])),
     ...GATEWAYS.map((gateway) => spec(gateway, [`views@${gateway}`, `http@${gateway}`])),
@@ -165,6 +165,7 @@ function openCommit(parts: Parts, context: Pick<TroupeContext, 'clock'>): GroupC
     write: (set: WriteSet) =>
       random.integer(100) < mood.unavailablePercent ? Promise.resolve(busy) : inner.write(set),
     position: (stream) => inner.position(stream),
+    settled: () => inner.settled(),
     close() {
       // A thread that died has no time to commit what waited.
       if (life?.isAlive !== true) return;
@@ -205,6 +206,20 @@ function watchFederation(parts: Parts): Definition {
   };
 }
 
+/** Stands where the pool stands, which works on threads of its own: no state of this workload is large enough for it. */
+const noPool: Definition = {
+  name: 'pool',
+  mailbox: { limit: 100, whenFull: 'refuse' },
+  order: { kind: 'interleaved' },
+  start: () => ({
+    handlers: {
+      'pool.resolve-state': () => {
+        throw new Error('a state was too large to be resolved where its room is');
+      },
+    },
+  }),
+};
+
 /** Stands where the HTTP listener of a gateway stands: clients come in through it. */
 function defineDesk(parts: Parts, thread: string): Definition {
   return {
@@ -237,6 +252,7 @@ function definitionsOf(parts: Parts, tree: SupervisionTree): ReadonlyMap<string,
     accountDataActor,
     receiptsActor,
     roomsActor,
+    noPool,
     ledgerActor,
     ...SENDERS.map((sender) => defineSender(sender, parts.deliveries.get(sender) as Deliveries)),
   ];

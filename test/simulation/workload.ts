@@ -215,7 +215,7 @@ async function redact(desk: Desk): Promise<void> {
 }
 
 async function setReceipt(desk: Desk): Promise<void> {
-  const events = desk.server.verdict.committed.events.slice(-12);
+  const events = desk.server.verdict.committed.events.slice(-12).filter(({ type }) => type !== '');
   const event = pick(desk, [...events, undefined]);
   if (event === undefined) return;
   const userId = pick(desk, USERS);

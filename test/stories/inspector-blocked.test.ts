@@ -71,6 +71,10 @@ describe('the inspector while every other thread is blocked', function () {
       await readList(inspector, 'limits');
       expect((await inspector.get(`${BASE}/rooms/${encodeURIComponent(roomId)}`)).status).to.equal(200);
       expect((await inspector.get(`${BASE}/openapi.json`)).status).to.equal(200);
+      const why = `rooms/${encodeURIComponent(roomId)}/state/current/why?type=m.room.member&state_key=${ann.userId}`;
+      const explained = await inspector.get(`${BASE}/${why}`);
+      expect(explained.status, explained.text).to.equal(200);
+      expect(explained.body).to.have.nested.property('winner.sender', ann.userId);
 
       server.unblock();
       await sent;

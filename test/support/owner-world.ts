@@ -21,6 +21,8 @@ const EXPORTS = {
   'account-data': 'accountDataActor',
   'device-lists': 'deviceListsActor',
   federation: 'federationActor',
+  'key-backup': 'keyBackupActor',
+  keys: 'keysActor',
   presence: 'presenceActor',
   'push-rules': 'pushRulesActor',
   receipts: 'receiptsActor',
@@ -77,6 +79,23 @@ const insertDevice = defineQuery<{ readonly userId: string; readonly deviceId: s
   sql: 'INSERT INTO devices (user_id, device_id, created_ts) VALUES (:userId, :deviceId, 1)',
 });
 
+/** A push rule of a user's own. */
+export type OwnPushRule = {
+  readonly userId: string;
+  readonly kind: string;
+  readonly ruleId: string;
+  /** JSON text. */
+  readonly rule: string;
+  readonly enabled: number | null;
+  readonly priority: number;
+};
+const insertPushRule = defineQuery<OwnPushRule>({
+  name: 'test.insert-push-rule',
+  sql: `
+    INSERT INTO push_rules (user_id, kind, rule_id, rule, enabled, priority, stream_id)
+    VALUES (:userId, :kind, :ruleId, :rule, :enabled, :priority, 0)`,
+});
+
 /** Tables that {@link OwnerWorld.deleteAll} empties. */
 type StreamTable =
   | 'account_data'
@@ -105,6 +124,7 @@ const SEEDS = [
   replaceMember,
   replaceLocalMember,
   insertDevice,
+  insertPushRule,
 ];
 
 /** What the subscriber of a world heard of a stream. */
@@ -135,6 +155,7 @@ export interface OwnerWorld {
   /** An event that is known, but stands in no timeline. */
   addOutlier(roomId: string, eventId: string): Promise<void>;
   addDevices(userId: string, ...deviceIds: string[]): Promise<void>;
+  addPushRules(...rules: readonly OwnPushRule[]): Promise<void>;
   /** Empties tables, as clean-up of rows that nobody needs any more would. */
   deleteAll(...tables: readonly StreamTable[]): Promise<void>;
   /** Stops everything and starts it again over the same database, as a restart of the server does. */
@@ -181,7 +202,10 @@ function committerOf(state: State): Neighbour<CommitterProtocol> {
           if (outcome.kind === 'committed') state.commits += 1;
           return outcome;
         },
-        'committer.read-position': ({ stream }) => ({ position: state.database.write.position(stream) }),
+        async 'committer.read-position'({ stream }) {
+          await state.database.write.settled();
+          return { position: state.database.write.position(stream) };
+        },
       },
     }),
   };
@@ -205,8 +229,9 @@ function listenerOf(state: State, owners: readonly OwnerName[]): Neighbour<Views
       for (const owner of owners) {
         const names = streams.filter((stream) => stream.owner === owner).map(({ name }) => name);
         context.watch(owner, ({ event }) => {
-          if (event === 'started')
-            context.ref(owner).tell('stream.subscribe', { subscriber: LISTENER, streams: names });
+          // Owners of streams understand this; those without one are not asked.
+          if (event === 'started' && names.length > 0)
+            context.ref(owner as 'typing').tell('stream.subscribe', { subscriber: LISTENER, streams: names });
         });
       }
       return {
@@ -322,6 +347,7 @@ export async function createOwnerWorld(options: OwnerWorldOptions): Promise<Owne
     addOutlier: (roomId, eventId) => seed([eventStep(roomId, eventId, 1)]),
     addDevices: (userId, ...deviceIds) =>
       seed(deviceIds.map((deviceId) => step(insertDevice, { userId, deviceId }))),
+    addPushRules: (...rules) => seed(rules.map((rule) => step(insertPushRule, rule))),
     deleteAll: (...tables) => seed(tables.map((table) => step(DELETIONS[table], {}))),
     async restartServer() {
       await end();

@@ -4,6 +4,7 @@ import {
   type EmittedEvents,
   type MatrixClient,
   type MatrixEvent,
+  MatrixEventEvent,
   type Room,
   RoomEvent,
   RoomMemberEvent,
@@ -11,6 +12,7 @@ import {
   SyncState,
   UserEvent,
 } from 'matrix-js-sdk';
+import type { CryptoCallbacks } from 'matrix-js-sdk/lib/crypto-api/index.js';
 import type { Logger } from 'matrix-js-sdk/lib/logger.js';
 
 /** The package logs every request; a test is quiet. */
@@ -41,9 +43,17 @@ export function anonymousClient(baseUrl: string): MatrixClient {
   return createClient({ baseUrl, logger: quiet });
 }
 
-/** A client of a session, not started. */
-export function clientOf(baseUrl: string, session: Session): MatrixClient {
-  return createClient({ baseUrl, ...session, timelineSupport: true, logger: quiet });
+/**
+ * A client of a session, not started.
+ *
+ * @param cryptoCallbacks how it asks its user for secrets; not at all when absent
+ */
+export function clientOf(
+  baseUrl: string,
+  session: Session,
+  cryptoCallbacks: CryptoCallbacks = {},
+): MatrixClient {
+  return createClient({ baseUrl, ...session, cryptoCallbacks, timelineSupport: true, logger: quiet });
 }
 
 /** Registers with user-interactive authentication: asks for the flows first, then completes a stage. */
@@ -111,6 +121,7 @@ export function eventually<T>(
     ClientEvent.Sync,
     ClientEvent.AccountData,
     ClientEvent.Room,
+    MatrixEventEvent.Decrypted,
     RoomEvent.Timeline,
     RoomEvent.MyMembership,
     RoomEvent.Receipt,

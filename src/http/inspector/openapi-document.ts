@@ -1,5 +1,5 @@
 import type { TSchema } from 'typebox';
-import type { JsonObject } from '../../kit/json.ts';
+import { isJsonObject, type JsonObject } from '../../kit/json.ts';
 import type { HttpMethod } from '../kit/endpoint.ts';
 
 /** What the document says of one endpoint. */
@@ -8,6 +8,8 @@ export interface DescribedEndpoint {
   readonly path: string;
   readonly spec: string;
   readonly params?: TSchema | undefined;
+  readonly query?: TSchema | undefined;
+  readonly body?: TSchema | undefined;
   readonly reply: TSchema;
 }
 
@@ -17,7 +19,7 @@ const ERROR_SCHEMA = {
   properties: { errcode: { type: 'string' }, error: { type: 'string' } },
 };
 
-function parameters(path: string): JsonObject[] {
+function pathParameters(path: string): JsonObject[] {
   return [...path.matchAll(/\{([A-Za-z]+)\}/g)].map(([, name = '']) => ({
     name,
     in: 'path',
@@ -26,15 +28,37 @@ function parameters(path: string): JsonObject[] {
   }));
 }
 
-function operation({ path, spec, reply }: DescribedEndpoint): JsonObject {
+/** A TypeBox schema is a JSON schema; what is not JSON in it is left out here. */
+function plain(schema: TSchema): JsonObject {
+  return JSON.parse(JSON.stringify(schema)) as JsonObject;
+}
+
+function queryParameters(query: TSchema | undefined): JsonObject[] {
+  const { properties, required } = query === undefined ? {} : plain(query);
+  if (!isJsonObject(properties)) return [];
+  return Object.entries(properties).map(([name, schema]) => ({
+    name,
+    in: 'query',
+    required: Array.isArray(required) && required.includes(name),
+    schema,
+  }));
+}
+
+function requestBody(body: TSchema | undefined): JsonObject {
+  return body === undefined
+    ? {}
+    : { requestBody: { content: { 'application/json': { schema: plain(body) } } } };
+}
+
+function operation({ path, spec, query, body, reply }: DescribedEndpoint): JsonObject {
   return {
     summary: spec.replace(/^[^:]*: /, ''),
-    parameters: parameters(path),
+    parameters: [...pathParameters(path), ...queryParameters(query)],
+    ...requestBody(body),
     responses: {
       200: {
         description: 'As asked.',
-        // A TypeBox schema is a JSON schema; what is not JSON in it is left out here.
-        content: { 'application/json': { schema: JSON.parse(JSON.stringify(reply)) as JsonObject } },
+        content: { 'application/json': { schema: plain(reply) } },
       },
       default: { description: 'A refusal.', content: { 'application/json': { schema: ERROR_SCHEMA } } },
     },

@@ -89,6 +89,19 @@ export const limitSchema = Type.Object({
   refused: count,
 });
 
+/** `Report`: what a user has told the administrators. */
+export const reportSchema = Type.Object({
+  reportId: count,
+  reporter: Type.String(),
+  kind: Type.Enum(['room', 'event', 'user']),
+  userId: Type.Union([Type.String(), Type.Null()]),
+  roomId: Type.Union([Type.String(), Type.Null()]),
+  eventId: Type.Union([Type.String(), Type.Null()]),
+  reason: Type.String(),
+  score: Type.Union([Type.Integer(), Type.Null()], { description: 'from -100 (worst) to 0' }),
+  createdTs: ms,
+});
+
 /** `RoomFigures`. */
 export const roomSchema = Type.Object({
   roomId: Type.String(),
@@ -103,4 +116,25 @@ export const roomSchema = Type.Object({
   position,
   members: counts,
   localMembers: counts,
+  membershipsConsistent: Type.Boolean({
+    description: 'the memberships of local users are those of the current state',
+  }),
+  inconsistentMemberships: count,
+});
+
+/** `Purged`, without what says that it is one. */
+export const purgedSchema = Type.Object({
+  events: count,
+  stateGroups: count,
+  freedBytes: Type.Integer({
+    minimum: 0,
+    description: 'what the deleted rows took, indices included, about',
+  }),
+  freedPages: Type.Integer({ minimum: 0, description: 'pages of the file that became free meanwhile' }),
+  pageBytes: count,
+  fileBytes: Type.Integer({
+    minimum: 0,
+    description: 'the file keeps its size: free pages are written again first',
+  }),
+  position,
 });

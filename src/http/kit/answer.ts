@@ -1,7 +1,8 @@
 import type { ServerResponse } from 'node:http';
 import { AskFailed } from '../../../actors/kit/ref.ts';
 import { type Refusal, isRefusal, refuse } from '../../matrix/refusal.ts';
-import { JsonText, type Reply } from './endpoint.ts';
+import { type FileReply, JsonText, type Reply } from './endpoint.ts';
+import { FileBody } from './file-body.ts';
 
 /**
  * What browsers need to see on every answer, errors included, and on every `OPTIONS`. Client-Server API v1.19, "Web Browser Clients";
@@ -30,7 +31,7 @@ function hasNoBody(status: number): boolean {
 /** What goes over the wire, but for the headers that every answer has. */
 export interface Payload {
   readonly status: number;
-  readonly body: string | Uint8Array;
+  readonly body: string | Uint8Array | FileBody;
   readonly contentType: string | null;
   readonly headers: Readonly<Record<string, string>> | null;
 }
@@ -49,15 +50,25 @@ function bodyPayload(status: number, body: unknown, headers: Payload['headers'])
   return { status, body: '', contentType: null, headers };
 }
 
+/** The JSON text of a refusal: `{errcode, error, …}`. */
+export function refusalText({ errcode, error, extra }: Refusal): string {
+  return JSON.stringify({ errcode, error, ...extra });
+}
+
 function refusalPayload(refusal: Refusal): Payload {
-  const { errcode, error, extra, status } = refusal;
-  const text = JSON.stringify({ errcode, error, ...extra });
+  const { extra, status } = refusal;
+  const text = refusalText(refusal);
   const waitMs = extra?.['retry_after_ms'];
   if (typeof waitMs !== 'number') return jsonPayload(status, text, NO_HEADERS);
   const seconds = Math.max(1, Math.ceil(waitMs / 1000));
   // A script may read this header only where it is said to.
   const headers = { 'Retry-After': String(seconds), 'Access-Control-Expose-Headers': 'Retry-After' };
   return jsonPayload(status, text, headers);
+}
+
+/** Is this an answer that is a file? */
+export function isFileReply(result: unknown): result is FileReply {
+  return typeof result === 'object' && result !== null && (result as { kind?: unknown }).kind === 'file';
 }
 
 function isReply(result: unknown): result is Reply<unknown> {
@@ -77,7 +88,7 @@ export function payloadOf(result: unknown): Payload {
 }
 
 /**
- * Writes an answer whole, with its length.
+ * Writes an answer whole, with its length; of a file only the head.
  *
  * @param close the connection ends after this answer
  */
@@ -95,7 +106,7 @@ export function writeAnswer(
   if (close) list.push('Connection', 'close');
   if (headers !== null) list.push(...Object.entries(headers).flat());
   response.writeHead(status, list);
-  response.end(hasNoBody(status) ? undefined : body);
+  if (!(body instanceof FileBody)) response.end(hasNoBody(status) ? undefined : body);
 }
 
 /**

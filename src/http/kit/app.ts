@@ -7,10 +7,13 @@ import type { Logger } from '../../kit/logger.ts';
 import type { Metrics } from '../../kit/metrics.ts';
 import type { Random } from '../../kit/random.ts';
 import { type Refusal, refuse } from '../../matrix/refusal.ts';
-import { type Payload, payloadOf, refusalOfThrown, writeAnswer } from './answer.ts';
+import { isFileReply, type Payload, payloadOf, refusalOfThrown, writeAnswer } from './answer.ts';
 import { mustCloseAfter } from './body-reader.ts';
+import { saysClientGone } from './client-gone.ts';
 import { createDeviceUseNotes } from './device-use-notes.ts';
 import { type Caller, type Endpoint, reply } from './endpoint.ts';
+import { openFilePayload, sendFile } from './file-answer.ts';
+import { FileBody } from './file-body.ts';
 import { parsePathPattern } from './path-pattern.ts';
 import { CLIENT_GONE, type Exchange, type PreparedEndpoint, prepareEndpoint } from './prepared-endpoint.ts';
 import { createRateLimits } from './rate-limits.ts';
@@ -51,7 +54,7 @@ const NO_PARAMS: RawParams = {};
 /** Aborts the signals of requests whose client has gone, and all of them on stop. */
 interface Aborts {
   readonly isStopping: boolean;
-  signalFor(response: ServerResponse): AbortSignal;
+  controllerFor(response: ServerResponse): AbortController;
   abortAll(): void;
 }
 
@@ -62,7 +65,7 @@ function createAborts(): Aborts {
     get isStopping() {
       return stopping;
     },
-    signalFor(response) {
+    controllerFor(response) {
       const controller = new AbortController();
       if (stopping || response.destroyed) controller.abort();
       else {
@@ -72,7 +75,7 @@ function createAborts(): Aborts {
           if (!response.writableFinished) controller.abort();
         });
       }
-      return controller.signal;
+      return controller;
     },
     abortAll() {
       stopping = true;
@@ -163,7 +166,7 @@ class AppExchange implements Exchange {
   readonly #parentLog: Logger;
   readonly #aborts: Aborts;
   #log: Logger | null = null;
-  #aborted: AbortSignal | null = null;
+  #controller: AbortController | null = null;
 
   constructor(
     request: IncomingMessage,
@@ -187,7 +190,15 @@ class AppExchange implements Exchange {
   }
 
   get aborted(): AbortSignal {
-    return (this.#aborted ??= this.#aborts.signalFor(this.response));
+    return this.#abort().signal;
+  }
+
+  endWait(): void {
+    this.#abort().abort();
+  }
+
+  #abort(): AbortController {
+    return (this.#controller ??= this.#aborts.controllerFor(this.response));
   }
 }
 
@@ -203,11 +214,51 @@ async function payloadFor(resolved: Resolved, exchange: Exchange): Promise<Paylo
   if (prepared === null) return payloadOf(resolved.otherwise);
   try {
     const result = await prepared.run(exchange);
-    return result === CLIENT_GONE ? null : payloadOf(result);
+    if (result === CLIENT_GONE) return null;
+    return isFileReply(result) ? await openFilePayload(exchange.request, result) : payloadOf(result);
   } catch (thrown) {
     logThrown(exchange.log, prepared.route, thrown);
     return payloadOf(refusalOfThrown(thrown, exchange.requestId));
   }
+}
+
+/**
+ * Makes what sends answers.
+ *
+ * @returns whether the client was there until its end; a promise of it where the answer is a file, which takes time
+ */
+function createAnswerer({ clock, metrics }: AppOptions, aborts: Aborts) {
+  const sent = metrics.counter('http.streamed-bytes-sent');
+  return (exchange: Exchange, payload: Payload): boolean | Promise<boolean> => {
+    const { request, response } = exchange;
+    const { body } = payload;
+    if (!response.destroyed)
+      writeAnswer(response, payload, exchange.requestId, aborts.isStopping || mustCloseAfter(request));
+    // A file is open already, and is closed with its answer, whether or not there is somebody to get it.
+    else if (!(body instanceof FileBody)) return false;
+    return body instanceof FileBody ? sendFile(response, body, { clock, sent, log: exchange.log }) : true;
+  };
+}
+
+/** Makes what counts and logs requests when they have ended. */
+function createRecorder({ clock, log, metrics }: AppOptions) {
+  const logsAccess = ['trace', 'debug', 'info'].includes(log.level);
+  const unrecognized = metrics.counter('http.unrecognized');
+  return (resolved: Resolved, exchange: Exchange, status: number, startMs: number): void => {
+    const { request } = exchange;
+    const ms = clock.monotonic() - startMs;
+    if (resolved.prepared === null) unrecognized.add();
+    else resolved.prepared.figures.record(status, ms);
+    if (!logsAccess) return;
+    log.info('request', {
+      request: exchange.requestId,
+      method: request.method,
+      route: resolved.prepared?.endpoint.path ?? null,
+      status,
+      ms: Math.round(ms * 100) / 100,
+      user: exchange.caller?.userId ?? null,
+    });
+  };
 }
 
 /**
@@ -224,37 +275,17 @@ async function payloadFor(resolved: Resolved, exchange: Exchange): Promise<Paylo
 export function createApp(options: AppOptions): App {
   const { clock, random, metrics } = options;
   const log = options.log;
-  const logsAccess = ['trace', 'debug', 'info'].includes(log.level);
   const aborts = createAborts();
-  const unrecognized = metrics.counter('http.unrecognized');
   const served = new Set(options.endpoints.map(({ method, path }) => `${method} ${path}`));
   const services: Services = { ...options.services, served };
   const limits = createRateLimits(options.config, clock, metrics);
   const uses = createDeviceUseNotes(services, clock);
   const ground = { services, clock, metrics, limits, uses };
   const resolve = createResolver(options.endpoints.map((endpoint) => prepareEndpoint(endpoint, ground)));
+  const answer = createAnswerer(options, aborts);
+  const record = createRecorder(options);
   const prefix = random.text(REQUEST_ID_PREFIX_LENGTH);
   let requests = 0;
-
-  const finish = (resolved: Resolved, exchange: Exchange, payload: Payload | null, startMs: number): void => {
-    const { request, response } = exchange;
-    const isGone = payload === null || response.destroyed;
-    if (!isGone)
-      writeAnswer(response, payload, exchange.requestId, aborts.isStopping || mustCloseAfter(request));
-    const status = isGone ? STATUS_CLIENT_GONE : payload.status;
-    const ms = clock.monotonic() - startMs;
-    if (resolved.prepared === null) unrecognized.add();
-    else resolved.prepared.figures.record(status, ms);
-    if (!logsAccess) return;
-    log.info('request', {
-      request: exchange.requestId,
-      method: request.method,
-      route: resolved.prepared?.endpoint.path ?? null,
-      status,
-      ms: Math.round(ms * 100) / 100,
-      user: exchange.caller?.userId ?? null,
-    });
-  };
 
   const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const startMs = clock.monotonic();
@@ -264,11 +295,16 @@ export function createApp(options: AppOptions): App {
     const resolved =
       forbidden === null ? resolve(request.method ?? 'GET', request.url ?? '/') : withoutEndpoint(forbidden);
     const exchange = new AppExchange(request, response, resolved, requestId, log, aborts);
-    finish(resolved, exchange, await payloadFor(resolved, exchange), startMs);
+    const payload = await payloadFor(resolved, exchange);
+    const sent = payload !== null && answer(exchange, payload);
+    const isThere = typeof sent === 'boolean' ? sent : await sent;
+    record(resolved, exchange, isThere && payload !== null ? payload.status : STATUS_CLIENT_GONE, startMs);
   };
 
   const koa = new Koa();
-  koa.on('error', (error: unknown) => log.error('an answer failed', { error }));
+  koa.on('error', (error: unknown) => {
+    if (!saysClientGone(error)) log.error('an answer failed', { error });
+  });
   koa.use((context) => {
     context.respond = false;
     return serve(context.req, context.res);

@@ -3,6 +3,7 @@ import type { RateLimitClass } from '../../config/config.ts';
 import type { Json } from '../../kit/json.ts';
 import type { Logger } from '../../kit/logger.ts';
 import type { Refusal } from '../../matrix/refusal.ts';
+import type { IncomingBody } from './incoming-body.ts';
 import type { Services } from './services.ts';
 
 export type HttpMethod = 'GET' | 'PUT' | 'POST' | 'DELETE' | 'PATCH';
@@ -10,12 +11,16 @@ export type HttpMethod = 'GET' | 'PUT' | 'POST' | 'DELETE' | 'PATCH';
 /** Who may call. `user`: an access token; `optional`: one may come along; `admin`: a server admin's; `none`: nobody is asked. */
 export type EndpointAuth = 'none' | 'optional' | 'user' | 'admin';
 
+/** Whom most endpoints refuse: guests, who is suspended, who is locked. */
+export type RestrictedCaller = 'guest' | 'suspended' | 'locked';
+
 /** Whoever holds the access token of a request. */
 export interface Caller {
   readonly userId: string;
   readonly deviceId: string;
   readonly isAdmin: boolean;
   readonly isGuest: boolean;
+  readonly isSuspended: boolean;
   /** Hex SHA-256 of the access token. */
   readonly tokenHash: string;
 }
@@ -47,6 +52,10 @@ export interface EndpointRequest<
   /** The peer's address, for rate limits and device lists. */
   readonly remoteAddress: string;
   readonly userAgent: string;
+  /** The `Accept-Language` header; empty for none. */
+  readonly acceptLanguage: string;
+  /** The body where it is no JSON; for endpoints without a `body` schema. */
+  readonly incoming: IncomingBody;
   /** Aborted when the client has gone away, and when the server stops: then the answer that there is now is still sent. */
   readonly aborted: AbortSignal;
 }
@@ -57,6 +66,23 @@ export interface Reply<Body = Json> {
   readonly status: number;
   readonly body: Body;
   readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** An answer that is a file: the kit streams it, and knows ranges, `HEAD` and `If-None-Match`. */
+export interface FileReply {
+  readonly kind: 'file';
+  readonly path: string;
+  /** The size of the whole file: it never changes under this path. */
+  readonly sizeBytes: number;
+  readonly contentType: string;
+  /** Names the content, without quotation marks: other content has another one. */
+  readonly etag: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** Makes an answer of a file. */
+export function fileReply(file: Omit<FileReply, 'kind'>): FileReply {
+  return { kind: 'file', ...file };
 }
 
 /** A body that is JSON text already and is sent as it is. */
@@ -97,6 +123,11 @@ export interface Endpoint<
   /** Specification, version and section. */
   readonly spec: string;
   readonly auth: Auth;
+  /**
+   * Of those whom most endpoints refuse, who may call: guests as the specification lists it (Client-Server API v1.19, "Guest Access"); who is
+   * suspended, where others do not notice it ("Account suspension"; GET is allowed without saying so); who is locked, to log out.
+   */
+  readonly allows?: readonly RestrictedCaller[];
   /** The class of rate limit, or null for none. */
   readonly rateLimit: RateLimitClass | null;
   /** Largest accepted body in bytes; a named constant. The kit's default when absent. */
@@ -110,10 +141,10 @@ export interface Endpoint<
   /** What a 200 holds; checked by the tests' HTTP client. */
   readonly reply: ReplyBody;
   readonly needs: readonly Needs[];
-  /** Gives the body of a 200, a {@link Reply}, or a refusal. A throw is a defect: 500 `M_UNKNOWN`, logged with its request id. */
+  /** Gives the body of a 200, a {@link Reply}, a {@link FileReply}, or a refusal. A throw is a defect: 500 `M_UNKNOWN`, logged with its request id. */
   handle(
     request: EndpointRequest<Params, QueryString, Body, Auth, Needs>,
-  ): Promise<Static<ReplyBody> | Reply<unknown> | JsonText | Refusal>;
+  ): Promise<Static<ReplyBody> | Reply<unknown> | FileReply | JsonText | Refusal>;
 }
 
 /** Defines an endpoint; the handler's types flow from the literal. */

@@ -4,14 +4,17 @@ import type { ListenAddress } from '../../config/config.ts';
 import type { Clock } from '../../kit/clock.ts';
 import type { Metrics } from '../../kit/metrics.ts';
 import { refuse } from '../../matrix/refusal.ts';
-import { CORS_HEADERS, payloadOf } from './answer.ts';
+import { CORS_HEADERS, refusalText } from './answer.ts';
 import type { App } from './app.ts';
 
 /** How long a client may take to send the head of a request, in milliseconds. */
 export const HEADERS_TIMEOUT_MS = 20_000;
 
-/** How long a client may take to send a whole request, in milliseconds: more than a body's own deadline, which answers first. */
-export const REQUEST_TIMEOUT_MS = 120_000;
+/**
+ * How long a client may take to send a whole request, in milliseconds: time for a large upload over a slow line. Bodies have deadlines of their
+ * own, which answer first: JSON as a whole, an upload for each silence.
+ */
+export const REQUEST_TIMEOUT_MS = 3_600_000;
 
 /** How long a connection may be idle, in milliseconds: longer than reverse proxies keep theirs, so that they never meet a closing one. */
 export const KEEP_ALIVE_TIMEOUT_MS = 75_000;
@@ -40,14 +43,14 @@ function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void
     return;
   }
   const [status, reason] = STATUS_BY_PARSE_ERROR[error.code ?? ''] ?? [400, 'Bad Request'];
-  const { body } = payloadOf(refuse('M_UNKNOWN', `This is not an HTTP request: ${reason}.`, { status }));
+  const body = refusalText(refuse('M_UNKNOWN', `This is not an HTTP request: ${reason}.`, { status }));
   const head = Object.entries({
     ...CORS_HEADERS,
     'Content-Type': 'application/json',
     'Content-Length': String(Buffer.byteLength(body)),
     Connection: 'close',
   }).map(([name, value]) => `${name}: ${value}\r\n`);
-  socket.end(`HTTP/1.1 ${status} ${reason}\r\n${head.join('')}\r\n${String(body)}`);
+  socket.end(`HTTP/1.1 ${status} ${reason}\r\n${head.join('')}\r\n${body}`);
 }
 
 /** A listening server. */

@@ -1,15 +1,17 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../../kit/clock.ts';
 import type { Logger } from '../../kit/logger.ts';
-import type { Metrics } from '../../kit/metrics.ts';
+import type { Counter, Metrics } from '../../kit/metrics.ts';
 import { type Refusal, isRefusal, refuse } from '../../matrix/refusal.ts';
-import { authenticate } from './authentication.ts';
+import { type AdmittedCaller, authenticate } from './authentication.ts';
 import { BODY_BYTES_MAX, readBody } from './body-reader.ts';
+import { type CallerWatch, watchCaller } from './caller-watch.ts';
 import type { DeviceUseNotes } from './device-use-notes.ts';
 import { type EndpointFigures, createEndpointFigures } from './endpoint-figures.ts';
 import type { Caller, Endpoint } from './endpoint.ts';
 import { type QueryValues, decodeParams, parseQueryString } from './percent-decoding.ts';
 import type { RateLimits } from './rate-limits.ts';
+import { type IncomingBody, createIncomingBody } from './incoming-body.ts';
 import { remoteAddressOf } from './remote-address.ts';
 import type { RawParams } from './route-index.ts';
 import { convertQuery, createSchemaCheck, queryConversions } from './schema-check.ts';
@@ -25,8 +27,10 @@ export interface Exchange {
   /** What stands after the question mark. */
   readonly queryText: string;
   readonly log: Logger;
-  /** Aborted when the client has gone away or the server stops; made when somebody asks. */
+  /** Aborted when the client has gone away or the server stops, or by `endWait`; made when somebody asks. */
   readonly aborted: AbortSignal;
+  /** Ends what the handler waits for. */
+  endWait(): void;
   /** Who is calling, as soon as that is known: for the access log. */
   caller: Caller | null;
 }
@@ -125,6 +129,12 @@ function createParamsParser(endpoint: Endpoint): (raw: RawParams) => unknown {
   };
 }
 
+/** What bodies that are streamed stand on. */
+interface BodyGround {
+  readonly clock: Clock;
+  readonly received: Counter;
+}
+
 /** What a handler gets. A class, because getters of an object literal are made anew for every request, which costs microseconds. */
 class HandlerRequest {
   readonly params: undefined;
@@ -133,14 +143,31 @@ class HandlerRequest {
   readonly caller: Caller | null;
   readonly services: Services;
   readonly #exchange: Exchange;
+  readonly #ground: BodyGround;
+  readonly #watch: () => void;
 
-  constructor(exchange: Exchange, services: Services, params: unknown, query: unknown, body: unknown) {
+  constructor(
+    exchange: Exchange,
+    services: Services,
+    params: unknown,
+    query: unknown,
+    body: unknown,
+    ground: BodyGround,
+    watch: () => void,
+  ) {
     this.params = params as undefined;
     this.query = query as undefined;
     this.body = body as undefined;
     this.caller = exchange.caller;
     this.services = services;
     this.#exchange = exchange;
+    this.#ground = ground;
+    this.#watch = watch;
+  }
+
+  get incoming(): IncomingBody {
+    const { request, response } = this.#exchange;
+    return createIncomingBody(request, response, this.#ground.clock, this.#ground.received);
   }
 
   get log(): Logger {
@@ -151,11 +178,17 @@ class HandlerRequest {
     return this.#exchange.request.headers['user-agent'] ?? '';
   }
 
+  get acceptLanguage(): string {
+    return this.#exchange.request.headers['accept-language'] ?? '';
+  }
+
   get remoteAddress(): string {
     return remoteAddressOf(this.#exchange.request);
   }
 
+  /** Whoever waits may be shut out meanwhile. */
   get aborted(): AbortSignal {
+    this.#watch();
     return this.#exchange.aborted;
   }
 }
@@ -177,7 +210,42 @@ export function prepareEndpoint(endpoint: Endpoint, ground: EndpointGround): Pre
   const parseParams = createParamsParser(endpoint);
   const parseQuery = createQueryParser(endpoint);
   const parseBody = createBodyParser(endpoint, ground.clock);
+  const bodyGround = {
+    clock: ground.clock,
+    received: ground.metrics.counter('http.streamed-bytes-received'),
+  };
   const usesQuery = endpoint.query !== undefined || endpoint.auth !== 'none';
+
+  const admit = (exchange: Exchange, values: QueryValues): Promise<AdmittedCaller | null | Refusal> =>
+    endpoint.auth === 'none'
+      ? Promise.resolve(null)
+      : authenticate(endpoint, exchange.request, values, ground.services.cached, ground.clock.now());
+  const noteUse = ({ caller, isFirstUse }: AdmittedCaller, { request }: Exchange): void => {
+    const { userId, tokenHash } = caller;
+    if (isFirstUse) ground.services.accounts.tell('accounts.note-token-use', { userId, tokenHash });
+    ground.uses.note(caller, () => useOf(request));
+  };
+  /** A caller who is shut out while the handler waits gets that for an answer. */
+  const handle = async (
+    exchange: Exchange,
+    requestOf: (watch: () => void) => HandlerRequest,
+  ): Promise<unknown> => {
+    const { caller } = exchange;
+    let watched: CallerWatch | null = null;
+    const watch = (): void => {
+      if (caller === null || watched !== null) return;
+      const end = (): void => exchange.endWait();
+      const fail = (error: unknown): void => exchange.log.error('a caller was not looked at', { error });
+      const { cached } = ground.services;
+      watched = watchCaller({ cached, clock: ground.clock }, endpoint, caller.tokenHash, end, fail);
+    };
+    try {
+      const result = await endpoint.handle(requestOf(watch));
+      return (watched as CallerWatch | null)?.refusal ?? result;
+    } finally {
+      (watched as CallerWatch | null)?.close();
+    }
+  };
 
   return {
     endpoint,
@@ -186,13 +254,11 @@ export function prepareEndpoint(endpoint: Endpoint, ground: EndpointGround): Pre
     async run(exchange) {
       const values = parseQueryString(usesQuery ? exchange.queryText : '');
       if (isRefusal(values)) return values;
-      const caller =
-        endpoint.auth === 'none'
-          ? null
-          : await authenticate(endpoint.auth, exchange.request, values, ground.services.cached);
-      if (isRefusal(caller)) return caller;
+      const admitted = await admit(exchange, values);
+      if (isRefusal(admitted)) return admitted;
+      const caller = admitted?.caller ?? null;
       exchange.caller = caller;
-      if (caller !== null) ground.uses.note(caller, () => useOf(exchange.request));
+      if (admitted !== null) noteUse(admitted, exchange);
       const refused = limited(caller, exchange);
       if (refused !== null) return refused;
       const params = parseParams(exchange.rawParams);
@@ -201,7 +267,10 @@ export function prepareEndpoint(endpoint: Endpoint, ground: EndpointGround): Pre
       if (isRefusal(query)) return query;
       const body = parseBody === null ? undefined : await parseBody(exchange);
       if (isRefusal(body) || body === CLIENT_GONE) return body;
-      return endpoint.handle(new HandlerRequest(exchange, services, params, query, body));
+      return handle(
+        exchange,
+        (watch) => new HandlerRequest(exchange, services, params, query, body, bodyGround, watch),
+      );
     },
   };
 }

@@ -9,6 +9,7 @@ import type {
 } from '../../../actors/accounts/protocol.ts';
 import type { InputOf } from '../../../actors/kit/protocol.ts';
 import { findAccount } from '../../../db/accounts/reader.ts';
+import type { Config } from '../../config/config.ts';
 import type { JsonObject } from '../../kit/json.ts';
 import { canonicalJsonWithout } from '../../matrix/events/canonical-json.ts';
 import { isRefusal, type Refusal } from '../../matrix/refusal.ts';
@@ -99,6 +100,7 @@ async function tryStage(
   }
   switch (type) {
     case 'm.login.dummy':
+    case 'm.login.terms':
       return { kind: 'checked', stage: { type } };
     case 'm.login.password':
       return tryPassword(services, userId, auth);
@@ -110,10 +112,19 @@ async function tryStage(
   }
 }
 
-function challengeReply(challenge: AuthChallenge, attempt: Attempt): Reply<unknown> {
+const TERMS_STAGE = 'm.login.terms';
+
+/** What clients have to know of stages. Client-Server API v1.19, "Terms of service at registration". */
+function paramsOf(flows: AuthFlows, { registration }: Config): JsonObject {
+  if (!flows.some((stages) => stages.includes(TERMS_STAGE))) return {};
+  const { name, url, version } = registration.terms;
+  return { [TERMS_STAGE]: { policies: { terms: { version, en: { name, url } } } } };
+}
+
+function challengeReply(challenge: AuthChallenge, attempt: Attempt, config: Config): Reply<unknown> {
   const { session, completed, problem } = challenge;
   const flows = challenge.flows.map((stages) => ({ stages }));
-  const body = { session, flows, params: {}, completed };
+  const body = { session, flows, params: paramsOf(challenge.flows, config), completed };
   if (problem === 'session') {
     const error =
       'The session is unknown, has expired, or was opened for another request. Here is a new one.';
@@ -151,5 +162,5 @@ export async function authenticateInteractively(
     flows: request.flows,
     stage: attempt.kind === 'checked' ? attempt.stage : null,
   });
-  return answer.kind === 'passed' ? answer : challengeReply(answer, attempt);
+  return answer.kind === 'passed' ? answer : challengeReply(answer, attempt, services.config);
 }

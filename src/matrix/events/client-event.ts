@@ -4,6 +4,18 @@ import { redactsOf } from './pdu.ts';
 import type { Pdu } from './pdu.ts';
 import { redact } from './redaction.ts';
 
+/** Servers send it to join the branches of a room, and have nothing to say with it. */
+const DUMMY_EVENT = 'org.matrix.dummy_event';
+
+/**
+ * False for message events that are between servers only.
+ *
+ * @param stateKey null for message events
+ */
+export function isShownToClients(type: string, stateKey: string | null): boolean {
+  return type !== DUMMY_EVENT || stateKey !== null;
+}
+
 /** What a server tells a client about an event, beside the event: `unsigned`. */
 export interface ClientEventUnsigned {
   /** The redaction as a client event, when the event is redacted. */
@@ -39,7 +51,7 @@ export function toClientEvent(
 ): JsonObject {
   const unsigned = unsignedOf(options);
   return {
-    ...coreOf(version, eventId, pdu, options.redactedBecause !== undefined),
+    ...toShownEvent(version, eventId, pdu, options.redactedBecause !== undefined),
     ...(options.includeRoomId ? { room_id: roomId } : {}),
     ...(unsigned === undefined ? {} : { unsigned }),
   };
@@ -57,7 +69,7 @@ export function clientEventCore(
   pdu: Pdu,
   isRedacted: boolean,
 ): string {
-  return JSON.stringify(coreOf(version, eventId, pdu, isRedacted)).slice(0, -1);
+  return JSON.stringify(toShownEvent(version, eventId, pdu, isRedacted)).slice(0, -1);
 }
 
 /**
@@ -76,7 +88,17 @@ export function assembleClientEvent(
   return `${core}${room}${extra === undefined ? '' : `,"unsigned":${JSON.stringify(extra)}`}}`;
 }
 
-function coreOf(version: RoomVersion, eventId: string, original: Pdu, isRedacted: boolean): JsonObject {
+/**
+ * The part of a client event that is the same for every reader: no `room_id` and no `unsigned`.
+ *
+ * @param isRedacted the event has been redacted, and is written as such
+ */
+export function toShownEvent(
+  version: RoomVersion,
+  eventId: string,
+  original: Pdu,
+  isRedacted: boolean,
+): JsonObject {
   const pdu = isRedacted ? redact(version, original) : original;
   const redacts = redactsOf(version, pdu);
   return {

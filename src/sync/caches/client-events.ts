@@ -1,8 +1,8 @@
 import { findEvent, findEventById, type StoredEvent } from '../../../db/rooms/event-reader.ts';
-import { findPreviousStateEventQuery } from '../../../db/rooms/sync-reader.ts';
-import type { ReadDb } from '../../../db/kit/read-db.ts';
+import { FIND_REPLACED_EVENT_QUERIES, findReplacedEvent } from '../../../db/rooms/replaced-event-reader.ts';
+import { findEntryOfGroup } from '../../../db/rooms/state-reader.ts';
 import { isJsonObject, type JsonObject } from '../../kit/json.ts';
-import { toClientEvent } from '../../matrix/events/client-event.ts';
+import { toShownEvent } from '../../matrix/events/client-event.ts';
 import type { Pdu } from '../../matrix/events/pdu.ts';
 import { getRoomVersion } from '../../matrix/rooms/room-versions.ts';
 import { defineCache } from '../../streams/cache.ts';
@@ -24,10 +24,14 @@ export interface ClientEvent {
   readonly head: string;
   /** JSON text of `content`, as it may be shown: for `prev_content` of the event that comes after. */
   readonly contentText: string;
-  /** JSON text of the redaction, when it is redacted. */
-  readonly redactedBecause: string | null;
-  /** Of a state event: the event that it replaced. */
+  /** The redaction that was applied to it. Its text stands under its own id: it may be redacted, too. */
+  readonly redactedBy: string | null;
+  /** Of a state event of a timeline: the event that held its place in the state before it. */
   readonly replaces: string | null;
+  /** It was rejected, soft-failed or is held back: no client is shown it as an event of the timeline. */
+  readonly isHidden: boolean;
+  /** It was made here, at the state that was current then. */
+  readonly isOurs: boolean;
   /** What another server's invite or knock says about its room; null otherwise. */
   readonly strippedRoomState: readonly JsonObject[] | null;
 }
@@ -42,13 +46,6 @@ function pduOf(text: string): Pdu {
   return JSON.parse(text) as Pdu;
 }
 
-function redactionOf(event: StoredEvent): JsonObject | undefined {
-  if (event.redactedBy === null) return undefined;
-  const { eventId, pdu } = event.redactedBy;
-  const options = { includeRoomId: true };
-  return toClientEvent(getRoomVersion(event.roomVersion), eventId, event.roomId, pduOf(pdu), options);
-}
-
 function strippedStateOf(pdu: Pdu): readonly JsonObject[] | null {
   const unsigned = pdu.unsigned ?? {};
   const state = unsigned['invite_room_state'] ?? unsigned['knock_room_state'];
@@ -58,14 +55,9 @@ function strippedStateOf(pdu: Pdu): readonly JsonObject[] | null {
 /** Makes the text of a stored event. */
 function toText(event: StoredEvent, replaces: string | null): ClientEvent {
   const pdu = pduOf(event.pdu);
-  const redactedBecause = redactionOf(event);
-  const { unsigned: _, ...shown } = toClientEvent(
-    getRoomVersion(event.roomVersion),
-    event.eventId,
-    event.roomId,
-    pdu,
-    redactedBecause === undefined ? { includeRoomId: false } : { includeRoomId: false, redactedBecause },
-  );
+  const version = getRoomVersion(event.roomVersion);
+  const isRedacted = event.redactedBy !== null;
+  const shown = toShownEvent(version, event.eventId, pdu, isRedacted);
   const content = isJsonObject(shown['content']) ? shown['content'] : {};
   const membership = content['membership'];
   return {
@@ -80,22 +72,12 @@ function toText(event: StoredEvent, replaces: string | null): ClientEvent {
     membership: event.type === 'm.room.member' && typeof membership === 'string' ? membership : null,
     head: JSON.stringify(shown).slice(0, -1),
     contentText: JSON.stringify(content),
-    redactedBecause: redactedBecause === undefined ? null : JSON.stringify(redactedBecause),
+    redactedBy: event.redactedBy?.eventId ?? null,
     replaces,
+    isHidden: event.rejection !== null,
+    isOurs: event.receivedFrom === null,
     strippedRoomState: event.type === 'm.room.member' ? strippedStateOf(pdu) : null,
   };
-}
-
-async function findReplaced(db: ReadDb, event: StoredEvent): Promise<string | null> {
-  if (event.stateKey === null || event.streamOrdering === null) return null;
-  const { roomId, type, stateKey, streamOrdering } = event;
-  const previous = await db.find(findPreviousStateEventQuery, {
-    roomId,
-    type,
-    stateKey,
-    before: streamOrdering,
-  });
-  return previous?.eventId ?? null;
 }
 
 /** Events as clients get them, by event id; null for an id that is not stored (not kept: it may come). */
@@ -105,9 +87,11 @@ export const clientEventsCache = defineCache<string, ClientEvent | null>({
   size: (event) => ENTRY_CHARACTERS + (event === null ? 0 : event.head.length + 2 * event.contentText.length),
   async load(db, eventId) {
     const event = await findEvent(db, eventId);
-    return event === undefined ? null : toText(event, await findReplaced(db, event));
+    if (event === undefined) return null;
+    const isPlaced = event.stateKey !== null && event.streamOrdering !== null;
+    return toText(event, isPlaced ? ((await findReplacedEvent(db, event)) ?? null) : null);
   },
-  reads: [findEventById, findPreviousStateEventQuery],
+  reads: [findEventById, findEntryOfGroup, ...FIND_REPLACED_EVENT_QUERIES],
   keeps: (event) => event !== null,
   dependsOn: {
     event: (fact) => [fact.eventId],

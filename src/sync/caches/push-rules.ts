@@ -21,7 +21,8 @@ export interface UserPushRules {
 
 const PUSH_RULES_USERS_MAX = 2_000;
 
-function toChange(stored: StoredPushRule, priority: number): PushRuleChange | null {
+/** A stored change as the rules take it; null for one of a kind that there is not. */
+export function toPushRuleChange(stored: StoredPushRule, priority: number): PushRuleChange | null {
   const kind = PUSH_RULE_KINDS.find((known) => known === stored.kind);
   if (kind === undefined) return null;
   return {
@@ -40,7 +41,7 @@ export const pushRulesCache = defineCache<string, UserPushRules>({
   sizeMax: PUSH_RULES_USERS_MAX,
   async load(db, userId) {
     const position = await findPushRulesPosition(db, userId);
-    const changes = (await readPushRules(db, userId)).map(toChange);
+    const changes = (await readPushRules(db, userId)).map(toPushRuleChange);
     const rules = applyUserChanges(
       defaultPushRules(userId),
       changes.filter((change) => change !== null),

@@ -87,6 +87,57 @@ for (const transport of TRANSPORTS)
       expect(await findFilter(world.database.db, ALICE, 1)).to.equal(`{"room":{"rooms":["${ROOM}"]}}`);
     });
 
+    describe('copies what is said of a room', () => {
+      const NEW = '!new';
+      const BOB = '@bob:example.com';
+      const copy = async (): Promise<void> => {
+        actor().tell('account-data.copy-room', { userId: ALICE, fromRoomId: ROOM, toRoomId: NEW });
+        await world.host.idle();
+      };
+
+      it('to the next one, in one write: tags and direct chats', async () => {
+        await tag('u.work', { order: 0.5 });
+        await set('m.direct', { [BOB]: ['!a', ROOM, '!b'], '@c:example.com': ['!a'] });
+        await set('m.fully_read', { event_id: '$x' }, ROOM);
+        const before = world.commits;
+        await copy();
+        expect(world.commits - before).to.equal(1);
+        expect(await find('m.tag', NEW)).to.deep.equal({ tags: { 'u.work': { order: 0.5 } } });
+        expect(await find('m.direct')).to.deep.equal({
+          [BOB]: ['!a', ROOM, '!b', NEW],
+          '@c:example.com': ['!a'],
+        });
+        expect(await find('m.fully_read', NEW)).to.equal(undefined);
+        expect(world.rows(accountDataStream).slice(3)).to.deep.equal([
+          { position: 4, row: { userId: ALICE, roomId: NEW, type: 'm.tag' } },
+          { position: 5, row: { userId: ALICE, roomId: null, type: 'm.direct' } },
+        ]);
+        // Told again, it has nothing to do.
+        await copy();
+        expect(world.commits - before).to.equal(1);
+      });
+
+      it('and never over what the user has said of that one', async () => {
+        await tag('u.work', {});
+        await set('m.tag', { tags: {} }, NEW);
+        await set('m.direct', { [BOB]: [NEW, ROOM], '@c:example.com': 'x' });
+        await copy();
+        expect(await find('m.tag', NEW)).to.deep.equal({ tags: {} });
+        expect(await find('m.direct')).to.deep.equal({ [BOB]: [NEW, ROOM], '@c:example.com': 'x' });
+        expect(world.commits).to.equal(3);
+      });
+
+      it('not while storage cannot be written', async () => {
+        await tag('u.work', {});
+        world.fault = 'disk-full';
+        await copy();
+        world.fault = null;
+        expect(await find('m.tag', NEW)).to.equal(undefined);
+        await copy();
+        expect(await find('m.tag', NEW)).to.deep.equal({ tags: { 'u.work': {} } });
+      });
+    });
+
     it('refuses while storage cannot be written, and works again', async () => {
       world.fault = 'read-only';
       const answers = await Promise.all([set('m.x', {}), tag('u.a', {}), filter({})]);

@@ -1,15 +1,20 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { accountDataActor } from '../../../actors/account-data/actor.ts';
 import { accountsActor } from '../../../actors/accounts/actor.ts';
 import type { AccountsProtocol } from '../../../actors/accounts/protocol.ts';
 import { cachesActor } from '../../../actors/caches/actor.ts';
 import { committerActor } from '../../../actors/committer/actor.ts';
 import { deviceListsActor } from '../../../actors/device-lists/actor.ts';
 import { defineActor, type Environment } from '../../../actors/environment.ts';
-import type { InputOf } from '../../../actors/kit/protocol.ts';
+import type { InputOf, OutputOf } from '../../../actors/kit/protocol.ts';
 import type { ActorRef } from '../../../actors/kit/ref.ts';
+import { keysActor } from '../../../actors/keys/actor.ts';
+import { pushRulesActor } from '../../../actors/push-rules/actor.ts';
+import { reportsActor } from '../../../actors/reports/actor.ts';
 import { poolActor } from '../../../actors/pool/actor.ts';
 import type { ActorMap } from '../../../actors/protocols.ts';
+import type { PushProtocol } from '../../../actors/push/protocol.ts';
 import type { RoomsProtocol } from '../../../actors/rooms/protocol.ts';
 import { toDeviceActor } from '../../../actors/to-device/actor.ts';
 import { defineViewsActor } from '../../../actors/views/actor.ts';
@@ -19,7 +24,10 @@ import type { LogFields, Logger } from '../../../src/kit/logger.ts';
 import { ROOM_VERSIONS } from '../../../src/matrix/rooms/room-versions.ts';
 import { createThreadCaches } from '../../../src/streams/cache-store.ts';
 import type { ThreadCaches } from '../../../src/streams/cache.ts';
+import { refuse } from '../../../src/matrix/refusal.ts';
+import type { Query } from '../../../db/kit/query.ts';
 import { cachesStream } from '../../../src/streams/caches-stream.ts';
+import { keysStream } from '../../../src/streams/keys-stream.ts';
 import { deviceListsStream } from '../../../src/streams/device-lists-stream.ts';
 import { createThreadViews } from '../../../src/streams/thread-views.ts';
 import type { ThreadViews } from '../../../src/streams/view.ts';
@@ -27,6 +35,7 @@ import { type ActorHost, createActorHost } from '../../support/actor-host.ts';
 import { createTestDatabase, silentMetrics, type TestDatabase } from '../../support/database.ts';
 import { createFakeClock, type FakeClock } from '../../support/fake-clock.ts';
 
+type ChangeMembership = InputOf<RoomsProtocol, 'rooms.change-membership'>;
 type UpdateProfile = InputOf<RoomsProtocol, 'rooms.update-profile'>;
 
 /** Everything that was logged, as one text. */
@@ -68,7 +77,7 @@ export function testConfig(path: string, environment: Readonly<Record<string, st
   });
 }
 
-/** The accounts actor among the real committer, caches, device lists, views and pool; the rooms actor alone is a double. */
+/** The accounts actor among the real committer, caches, device lists, views and pool; the rooms and push actors alone are doubles. */
 export interface AccountsWorld {
   readonly host: ActorHost<ActorMap>;
   readonly accounts: ActorRef<AccountsProtocol>;
@@ -80,25 +89,34 @@ export interface AccountsWorld {
   readonly logged: LogText;
   /** What the rooms actor was asked. */
   readonly profileUpdates: readonly UpdateProfile[];
+  /** The memberships that it was asked to change, and what it says to the next one: that there are no rooms, at first. */
+  readonly leaves: readonly ChangeMembership[];
+  onLeave: (
+    change: ChangeMembership,
+  ) =>
+    | OutputOf<RoomsProtocol, 'rooms.change-membership'>
+    | Promise<OutputOf<RoomsProtocol, 'rooms.change-membership'>>;
   close(): Promise<void>;
 }
 
 /** Starts the world on a database of its own. Close it at the end of the test. */
 export async function createAccountsWorld(
   environment: Readonly<Record<string, string>> = {},
+  queries: readonly Query[] = [],
 ): Promise<AccountsWorld> {
-  const database = await createTestDatabase();
+  const database = await createTestDatabase({ queries });
   const { db } = database;
   const clock = createFakeClock();
   const config = testConfig(database.folder, environment);
   const logged = collectLog();
   const metrics = silentMetrics;
   const caches = createThreadCaches({ db, metrics });
-  const followed = [cachesStream, deviceListsStream];
+  const followed = [cachesStream, deviceListsStream, keysStream];
   const views = { subscriber: 'views@main', db, caches, clock, metrics, log: logged.log, streams: followed };
   const streams = createThreadViews(views);
   const profileUpdates: UpdateProfile[] = [];
-  const rooms = defineActor<Pick<RoomsProtocol, 'rooms.update-profile'>>({
+  const leaves: ChangeMembership[] = [];
+  const rooms = defineActor<Pick<RoomsProtocol, 'rooms.update-profile' | 'rooms.change-membership'>>({
     name: 'rooms',
     mailbox: { limit: 100, whenFull: 'refuse' },
     order: { kind: 'serial' },
@@ -108,9 +126,22 @@ export async function createAccountsWorld(
           profileUpdates.push(update);
           return { kind: 'updated', rooms: 0, position: 0 };
         },
+        async 'rooms.change-membership'(change) {
+          leaves.push(change);
+          return await answers.leave(change);
+        },
       },
     }),
   });
+  const push = defineActor<Pick<PushProtocol, 'push.sweep-pushers'>>({
+    name: 'push',
+    mailbox: { limit: 100, whenFull: 'refuse' },
+    order: { kind: 'serial' },
+    start: () => ({ handlers: { 'push.sweep-pushers': () => ({ kind: 'stored' }) } }),
+  });
+  const answers: { leave: AccountsWorld['onLeave'] } = {
+    leave: () => refuse('M_FORBIDDEN', 'no rooms here'),
+  };
   const env: Environment = {
     config,
     db,
@@ -125,9 +156,14 @@ export async function createAccountsWorld(
       cachesActor,
       deviceListsActor,
       toDeviceActor,
+      keysActor,
       rooms,
+      push,
+      accountDataActor,
+      pushRulesActor,
       poolActor,
       accountsActor,
+      reportsActor,
       defineViewsActor('main'),
     ],
     env,
@@ -145,6 +181,13 @@ export async function createAccountsWorld(
     streams,
     logged,
     profileUpdates,
+    leaves,
+    get onLeave() {
+      return answers.leave;
+    },
+    set onLeave(leave) {
+      answers.leave = leave;
+    },
     async close() {
       await host.stop();
       streams.close();

@@ -26,7 +26,8 @@ describe('announcements of accounts', () => {
       throw error;
     };
     const context = { clock, log: silentLogger, ref, ended: ended.signal, crash } as unknown as TroupeContext;
-    return { announcer: createAnnouncer(context), asks, clock, ended };
+    const belongings = { forget: () => Promise.resolve([]), resume: () => undefined };
+    return { announcer: createAnnouncer(context, belongings), asks, clock, ended };
   }
 
   for (const reason of ['mailbox-full', 'timed-out', 'stopped'] as const) {

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { POSITIONS_PER_WRITE_MAX } from '../../../actors/device-lists/actor.ts';
 import { readDeviceListRows } from '../../../db/device-lists/stream-reader.ts';
+import { readUsersWithChangedDevices } from '../../../db/device-lists/sync-reader.ts';
 import { defineQuery } from '../../../db/kit/query.ts';
 import { deviceListsStream } from '../../../src/streams/device-lists-stream.ts';
 import { TRANSPORTS } from '../../support/actor-host.ts';
@@ -48,6 +49,26 @@ for (const transport of TRANSPORTS)
       await world.restartServer();
       expect(await record()).to.deep.equal({ kind: 'recorded', position: 8 });
       expect(await record('D1')).to.deep.equal({ kind: 'recorded', position: 12 });
+    });
+
+    it('of many changes keeps those that are news to somebody, whatever the token', async () => {
+      await world.addRoom('!a:example.com', ALICE, '@1:one.example', '@2:two.example');
+      for (let round = 0; round < 5; round += 1) await record('D1', 'D2');
+      await world.host.ref('device-lists').ask('device-lists.record-changes', {
+        userId: '@bob:example.com',
+        deviceIds: ['B'],
+      });
+      expect(rows().length, 'each was told').to.be.at.least(10);
+      const page = await readDeviceListRows(world.database.db, 0, 31, 100);
+      expect(page.rows.map(({ position, row }) => [position, row.userId])).to.deep.equal([
+        [26, ALICE],
+        [31, '@bob:example.com'],
+      ]);
+      const told = await world.database.db.all(outbound, {});
+      expect(told.map(({ position }) => position)).to.deep.equal([27, 28, 29, 30]);
+      const { db } = world.database;
+      expect(await readUsersWithChangedDevices(db, 3, 31)).to.have.members([ALICE, '@bob:example.com']);
+      expect(await readUsersWithChangedDevices(db, 26, 31)).to.deep.equal(['@bob:example.com']);
     });
 
     it('4.4 after a restart without a row the next position is above all', async () => {

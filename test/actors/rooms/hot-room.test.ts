@@ -3,7 +3,12 @@ import { step } from '../../../db/kit/write-set.ts';
 import { findEvent } from '../../../db/rooms/event-reader.ts';
 import { readExtremities } from '../../../db/rooms/head-reader.ts';
 import { findRoom } from '../../../db/rooms/room-reader.ts';
-import { readCurrentState, readStateOfGroup, type StateEntry } from '../../../db/rooms/state-reader.ts';
+import {
+  findStateGroupAt,
+  readCurrentState,
+  readStateOfGroup,
+  type StateEntry,
+} from '../../../db/rooms/state-reader.ts';
 import { readEventRows } from '../../../db/rooms/stream-reader.ts';
 import { type EventWrite, insertExtremity, storeEvent } from '../../../db/rooms/writer.ts';
 import { edgeIds } from '../../../src/matrix/events/pdu.ts';
@@ -98,6 +103,7 @@ describe('a hot room', () => {
     const { db, write } = house.database;
     const room = await findRoom(db, roomId);
     const roomNid = room?.roomNid ?? 0;
+    const stateGroup = (await findStateGroupAt(db, roomId, Number.MAX_SAFE_INTEGER)) ?? 0;
     // As if another server had sent an event beside ours.
     const other: EventWrite = {
       roomNid,
@@ -106,7 +112,8 @@ describe('a hot room', () => {
       originServerTs: 1,
       pdu: JSON.stringify({ type: 'm.room.message', sender: BOB, content: {} }),
       state: null,
-      stateGroup: { kind: 'checkpoint', stateGroup: 1000 },
+      stateGroup: { kind: 'existing', stateGroup },
+      resolvedStateGroup: stateGroup,
       follows: [],
       localMembership: null,
       redacts: null,
@@ -119,7 +126,7 @@ describe('a hot room', () => {
     await house.restart();
     const { eventId } = sent(await sendMessage(house, roomId, ALICE, 'hello'));
     const stored = await findEvent(db, eventId);
-    expect(stored).to.include({ depth: 10, stateGroup: 1001 });
+    expect(stored).to.include({ depth: 10, stateGroup });
     expect(edgeIds((JSON.parse(stored?.pdu ?? '') as Pdu).prev_events)).to.deep.equal(
       before.map((extremity) => extremity.eventId),
     );
@@ -129,7 +136,10 @@ describe('a hot room', () => {
     ]);
     const byKey = (entries: readonly StateEntry[]) =>
       entries.map((entry) => JSON.stringify(entry)).toSorted();
-    expect(byKey(await readStateOfGroup(db, 1001))).to.deep.equal(byKey(await readCurrentState(db, roomId)));
+    expect((await findRoom(db, roomId))?.resolvedStateGroup).to.equal(null);
+    expect(byKey(await readStateOfGroup(db, stateGroup))).to.deep.equal(
+      byKey(await readCurrentState(db, roomId)),
+    );
     sent(await change(house, roomId, 'join', BOB));
     sent(await sendMessage(house, roomId, BOB, 'hello'));
   });

@@ -1,11 +1,14 @@
 import type { Environment } from '../../../actors/environment.ts';
-import type { ActorDefinition } from '../../../actors/kit/actor.ts';
+import type { ActorDefinition, Handlers } from '../../../actors/kit/actor.ts';
 import type { InputOf, Protocol } from '../../../actors/kit/protocol.ts';
 import type { ActorRef } from '../../../actors/kit/ref.ts';
 import type { ActorMap } from '../../../actors/protocols.ts';
+import type { AccountDataProtocol } from '../../../actors/account-data/protocol.ts';
 import type { CachesProtocol } from '../../../actors/caches/protocol.ts';
 import type { CommitterProtocol } from '../../../actors/committer/protocol.ts';
 import type { FederationProtocol } from '../../../actors/federation/protocol.ts';
+import type { PoolProtocol } from '../../../actors/pool/protocol.ts';
+import type { PushRulesProtocol } from '../../../actors/push-rules/protocol.ts';
 import { roomsActor } from '../../../actors/rooms/actor.ts';
 import type {
   ClientTransaction,
@@ -25,6 +28,7 @@ import { seededRandom } from '../../../src/kit/random.ts';
 import type { Refusal } from '../../../src/matrix/refusal.ts';
 import { makeServerKey } from '../../../src/matrix/signing.ts';
 import type { StreamRow } from '../../../src/streams/stream.ts';
+import { loadAndResolve } from '../../../src/state-resolution/load-and-resolve.ts';
 import { createActorHost } from '../../support/actor-host.ts';
 import { countReads } from './count-reads.ts';
 import { createTestDatabase, silentMetrics, type TestDatabase } from '../../support/database.ts';
@@ -115,10 +119,25 @@ function committerOf(database: TestDatabase, storage: Storage): Neighbour<Commit
           }
           return outcome;
         },
-        'committer.read-position': ({ stream }) => ({ position: database.write.position(stream) }),
+        async 'committer.read-position'({ stream }) {
+          await database.write.settled();
+          return { position: database.write.position(stream) };
+        },
       },
     }),
   };
+}
+
+/** Resolves where it is asked: threads are the business of the pool's own tests. */
+function poolOf(database: TestDatabase): Neighbour<PoolProtocol> {
+  const handlers: Partial<Handlers<PoolProtocol>> = {
+    async 'pool.resolve-state'(task) {
+      const resolved = await loadAndResolve(database.db, task);
+      if (resolved === undefined) throw new Error('a resolution without bounds gave none');
+      return resolved;
+    },
+  };
+  return { name: 'pool', ...EVERYTHING, start: () => ({ handlers: handlers as Handlers<PoolProtocol> }) };
 }
 
 function countingMetrics(counts: Map<string, number>): Metrics {
@@ -177,6 +196,9 @@ export async function openRoomsHouse(): Promise<RoomsHouse> {
       recorder<TypingProtocol>('typing', ['typing.clear-user'], note),
       recorder<CachesProtocol>('caches', ['caches.room-changed', 'caches.invalidate'], note),
       recorder<FederationProtocol>('federation', ['federation.queue-event'], note),
+      recorder<AccountDataProtocol>('account-data', ['account-data.copy-room'], note),
+      recorder<PushRulesProtocol>('push-rules', ['push-rules.copy-room'], note),
+      poolOf(database),
       roomsActor,
       createViews(heard),
     ],

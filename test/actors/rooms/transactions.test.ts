@@ -32,7 +32,9 @@ describe('transactions of clients', () => {
     expect(await sendMessage(house, roomId, ALICE, 'hello', 'one')).to.deep.equal(first);
     expect(sent(await sendMessage(house, roomId, ALICE, 'hello', 'two')).eventId).not.to.equal(first.eventId);
     await house.idle();
-    expect(house.rows.filter(({ row }) => row.eventId === first.eventId)).to.have.length(1);
+    expect(
+      house.rows.filter(({ row }) => row.kind !== 'room' && row.eventId === first.eventId),
+    ).to.have.length(1);
   });
 
   it('keeps users, devices and paths apart', async () => {

@@ -75,6 +75,42 @@ describe('rooms of each version', () => {
     });
   }
 
+  for (const { id, knock, restricted, knockRestricted } of ROOM_VERSIONS) {
+    it(`version ${id}: knocking is ${knock ? '' : 'not '}possible`, async () => {
+      const roomId = await makeRoom(house, { version: id, joinRule: { join_rule: 'knock' } });
+      const answer = await change(house, roomId, 'knock', BOB);
+      expect(answer.kind).to.equal(knock ? 'sent' : 'refused');
+      expect(refused(await change(house, roomId, 'join', BOB))).to.equal('M_FORBIDDEN');
+      if (knock) sent(await change(house, roomId, 'leave', BOB));
+    });
+
+    it(`version ${id}: members of another room are ${restricted ? '' : 'not '}let in by it`, async () => {
+      const other = await makeRoom(house, { version: id });
+      const allow = [{ type: 'm.room_membership', room_id: other }];
+      const roomId = await makeRoom(house, { version: id, joinRule: { join_rule: 'restricted', allow } });
+      expect(refused(await change(house, roomId, 'join', BOB))).to.equal('M_FORBIDDEN');
+      sent(await change(house, other, 'join', BOB));
+      const answer = await change(house, roomId, 'join', BOB);
+      expect(answer.kind).to.equal(restricted ? 'sent' : 'refused');
+      if (answer.kind !== 'sent') return;
+      const { content } = await pduOf(answer.eventId);
+      expect(content['join_authorised_via_users_server']).to.equal(ALICE);
+      expect(refused(await change(house, roomId, 'knock', BOB))).to.equal('M_FORBIDDEN');
+    });
+
+    it(`version ${id}: with knock_restricted others ${knockRestricted ? 'knock' : 'have no way in'}`, async () => {
+      const other = await makeRoom(house, { version: id });
+      const allow = [{ type: 'm.room_membership', room_id: other }];
+      const roomId = await makeRoom(house, {
+        version: id,
+        joinRule: { join_rule: 'knock_restricted', allow },
+      });
+      expect((await change(house, roomId, 'knock', BOB)).kind).to.equal(knockRestricted ? 'sent' : 'refused');
+      sent(await change(house, other, 'join', BOB));
+      expect((await change(house, roomId, 'join', BOB)).kind).to.equal(knockRestricted ? 'sent' : 'refused');
+    });
+  }
+
   it('8.2 writes the version into the create event, and the creator where it belongs', async () => {
     for (const { id, creatorInContent } of ROOM_VERSIONS) {
       const roomId = await makeRoom(house, {

@@ -1,7 +1,13 @@
 import { expect } from 'chai';
 import { MESSAGES_PER_REQUEST_MAX } from '../../../actors/to-device/actor.ts';
+import {
+  CHECK_INTERVAL,
+  createInboxChecks,
+  INBOX_MESSAGES_MAX,
+} from '../../../actors/to-device/inbox-checks.ts';
 import { readWaitingMessages } from '../../../db/to-device/reader.ts';
-import { TRANSACTION_KEPT_MS } from '../../../db/to-device/writer.ts';
+import { step } from '../../../db/kit/write-set.ts';
+import { insertMessage, TRANSACTION_KEPT_MS } from '../../../db/to-device/writer.ts';
 import type { JsonObject } from '../../../src/kit/json.ts';
 import { isRefusal } from '../../../src/matrix/refusal.ts';
 import { toDeviceStream } from '../../../src/streams/to-device-stream.ts';
@@ -128,6 +134,74 @@ for (const transport of TRANSPORTS)
 describe('the to-device actor', () => {
   let world: OwnerWorld;
   afterEach(() => world.stop());
+
+  it('a device that comes anew under an old id may use its transaction ids again', async () => {
+    world = await createOwnerWorld({ owners: ['to-device'] });
+    await world.addDevices(BOB, 'B1');
+    const actor = world.host.ref('to-device');
+    const send = () =>
+      actor.ask('to-device.send-messages', {
+        sender: ALICE,
+        senderDevice: 'A1',
+        txnId: 't',
+        type: 'm.x',
+        messages: { [BOB]: { B1: {} } },
+      });
+    await send();
+    await actor.ask('to-device.delete-device', { userId: ALICE, deviceId: 'A1' });
+    await send();
+    const waiting = await readWaitingMessages(world.database.db, { userId: BOB, deviceId: 'B1' }, 0, 1e9, 10);
+    expect(waiting).to.have.length(2);
+  });
+
+  it('looks at an inbox with its first message of a life, and then once in a while', () => {
+    const due = createInboxChecks();
+    const phone = { userId: BOB, deviceId: 'B1' };
+    const counts = Array.from({ length: 2 * CHECK_INTERVAL + 1 }, () => due([phone]).length);
+    expect(counts.flatMap((count, index) => (count === 0 ? [] : [index]))).to.deep.equal([
+      0,
+      CHECK_INTERVAL,
+      2 * CHECK_INTERVAL,
+    ]);
+    expect(due([phone, { userId: BOB, deviceId: 'B2' }])).to.deep.equal([{ userId: BOB, deviceId: 'B2' }]);
+  });
+
+  it('bounds the inbox of a device that does not fetch it: the oldest go', async () => {
+    world = await createOwnerWorld({ owners: ['to-device'] });
+    await world.addDevices(BOB, 'B1', 'B2');
+    const insertMany = async (from: number, to: number): Promise<void> => {
+      const steps = Array.from({ length: to - from }, (_, index) =>
+        step(insertMessage, {
+          userId: BOB,
+          deviceId: 'B1',
+          sender: ALICE,
+          type: 'm.x',
+          content: '{}',
+          position: from + index,
+        }),
+      );
+      await world.database.write.write({ owner: 'test', steps });
+    };
+    // Negative positions: what the owner gives out begins at 1.
+    await insertMany(-INBOX_MESSAGES_MAX, 0);
+    const actor = world.host.ref('to-device');
+    const send = (txnId: string, messages: Messages) =>
+      actor.ask('to-device.send-messages', {
+        sender: ALICE,
+        senderDevice: 'A1',
+        txnId,
+        type: 'm.x',
+        messages,
+      });
+    const oldest = async (): Promise<number | undefined> => {
+      const device = { userId: BOB, deviceId: 'B1' };
+      return (await readWaitingMessages(world.database.db, device, -1e9, 1e9, 1))[0]?.position;
+    };
+    await send('first', { [BOB]: { B1: {}, B2: {} } });
+    expect(await oldest(), 'the first of this life').to.equal(1 - INBOX_MESSAGES_MAX);
+    const other = await readWaitingMessages(world.database.db, { userId: BOB, deviceId: 'B2' }, 0, 1e9, 9);
+    expect(other).to.have.length(1);
+  }).timeout(20_000);
 
   it('forgets a transaction after its time', async () => {
     world = await createOwnerWorld({ owners: ['to-device'] });

@@ -15,13 +15,13 @@ import { hashAccessToken } from '../../../db/accounts/token-hash.ts';
 import {
   createAccount,
   createFirstToken,
-  deactivateAccount,
   deleteOtherDevicesOf,
   insertRegistrationToken,
   logInDevice,
   noteUses,
   setProfileField,
 } from '../../../db/accounts/writer.ts';
+import { deactivateAccount } from '../../../db/accounts/standing-writer.ts';
 import { step, type WriteOutcome, type WriteStep } from '../../../db/kit/write-set.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
 
@@ -59,6 +59,10 @@ describe('db/accounts', () => {
       deviceId: 'D',
       isAdmin: false,
       isGuest: false,
+      isLocked: false,
+      isSuspended: false,
+      expiresTs: null,
+      isUnused: false,
     });
     expect(await findAccessToken(database.db, hashAccessToken('other'))).to.equal(undefined);
   });

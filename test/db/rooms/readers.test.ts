@@ -16,6 +16,7 @@ import {
   ROOM_END,
   ROOM_START,
 } from '../../../db/rooms/timeline-reader.ts';
+import type { StateGroupWrite } from '../../../db/rooms/state-group-writer.ts';
 import { type EventWrite, storeEvent, storeRoom } from '../../../db/rooms/writer.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
 
@@ -48,6 +49,19 @@ function eventWrite(eventId: string, given: Given = {}): EventWrite {
     transaction: null,
   };
 }
+
+const newGroup = (
+  stateGroup: number,
+  parent: number | null,
+  eventId: string,
+  type: string,
+): StateGroupWrite => ({
+  kind: 'new',
+  stateGroup,
+  parent,
+  changes: [{ type, stateKey: '', eventId }],
+  isCheckpoint: false,
+});
 
 describe('readers of rooms', () => {
   let database: TestDatabase;
@@ -89,6 +103,7 @@ describe('readers of rooms', () => {
       roomVersion: '11',
       creator: CREATOR,
       isPublic: true,
+      resolvedStateGroup: null,
     });
     expect(await findRoom(db, '!r2:example.com')).to.equal(undefined);
     const alias = { alias: '#r1:example.com', roomId: '!r1:example.com', creator: CREATOR };
@@ -175,7 +190,7 @@ describe('readers of rooms', () => {
     expect(database.write.position('events')).to.equal(1);
     expect((await findEvent(database.db, '$older'))?.streamOrdering).to.equal(-2);
     const rows = await readEventRows(database.db, 0, 100, 100);
-    expect(rows.rows.map(({ row }) => row.eventId)).to.deep.equal(['$now']);
+    expect(rows.rows.map(({ row }) => row.kind !== 'room' && row.eventId)).to.deep.equal(['$now']);
     expect(
       idsOf((await readLatestTimeline(database.db, '!r1:example.com', 0, 100, 10)).events),
     ).to.deep.equal(['$now']);
@@ -228,15 +243,15 @@ describe('readers of rooms', () => {
     await makeRoom(1, [
       {
         ...eventWrite('$create', { type: 'm.room.create', stateKey: '' }),
-        stateGroup: { kind: 'checkpoint', stateGroup: 1 },
+        stateGroup: newGroup(1, null, '$create', 'm.room.create'),
       },
       {
         ...eventWrite('$name', { type: 'm.room.name', stateKey: '' }),
-        stateGroup: { kind: 'delta', stateGroup: 2, parent: 1 },
+        stateGroup: newGroup(2, 1, '$name', 'm.room.name'),
       },
       {
         ...eventWrite('$again', { type: 'm.room.name', stateKey: '' }),
-        stateGroup: { kind: 'delta', stateGroup: 3, parent: 2 },
+        stateGroup: newGroup(3, 2, '$again', 'm.room.name'),
       },
     ]);
     const { db } = database;

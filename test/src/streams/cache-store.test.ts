@@ -53,6 +53,29 @@ describe('caches of a thread', () => {
     expect(figures.gauge('cache.profiles.size')).to.equal(1);
   });
 
+  it('tells who watches an entry that it may be untrue, in memory or not, until they end it', async () => {
+    const told: string[] = [];
+    const ends = ['@a:x', '@a:x', '@b:x'].map((key, index) =>
+      caches.watch(profiles, key, () => {
+        // What is dropped is dropped already.
+        told.push(`${index} ${caches.peek(profiles, key) ?? 'gone'}`);
+      }),
+    );
+    await caches.get(profiles, '@a:x');
+    caches.applyFacts([{ fact: 'profile', userId: '@a:x' }]);
+    expect(told.splice(0)).to.deep.equal(['0 gone', '1 gone']);
+    caches.applyFacts([{ fact: 'profile', userId: '@c:x' }]);
+    expect(told).to.deep.equal([]);
+    ends[0]?.();
+    caches.applyFacts([{ fact: 'account', userId: '@c:x' }]);
+    expect(told.splice(0), 'all of them').to.deep.equal(['1 gone', '2 gone']);
+    caches.clear();
+    expect(told.splice(0)).to.deep.equal(['1 gone', '2 gone']);
+    for (const end of ends) end();
+    caches.clear();
+    expect(told).to.deep.equal([]);
+  });
+
   it('those who ask while it loads share one load', async () => {
     const values = await Promise.all([1, 2, 3].map(() => caches.get(profiles, '@a:x')));
     expect([values, loads]).to.deep.equal([['one', 'one', 'one'], ['@a:x']]);
@@ -226,5 +249,54 @@ describe('caches of a thread', () => {
     await clock.settle();
     expect(figures.counter('cache.profiles.misses')).to.equal(50);
     expect(figures.gauge('cache.profiles.size')).to.equal(3);
+  });
+
+  describe('several entries at once', () => {
+    let together: CacheDefinition<string, string>;
+    let batches: (readonly string[])[];
+    beforeEach(() => {
+      batches = [];
+      together = defineCache<string, string>({
+        ...profiles,
+        name: 'together',
+        sizeMax: 10,
+        async loadMany(_db, keys) {
+          batches.push(keys);
+          await (gate ?? Promise.resolve());
+          return new Map(keys.map((key) => [key, truth.get(key) ?? 'none']));
+        },
+      });
+    });
+
+    it('are loaded together, but for those that are here or on their way', async () => {
+      await caches.get(together, '@a:x');
+      const open = caches.get(together, '@b:x');
+      const all = await caches.getMany(together, ['@a:x', '@b:x', '@c:x', '@d:x', '@c:x']);
+      expect(all).to.deep.equal(['one', 'none', 'none', 'none', 'none']);
+      await open;
+      expect(batches).to.deep.equal([['@c:x', '@d:x']]);
+      expect(loads).to.deep.equal(['@a:x', '@b:x']);
+      await caches.getMany(together, ['@c:x', '@d:x']);
+      expect(batches).to.have.lengthOf(1);
+    });
+
+    it('are loaded one by one where the cache knows no other way, and a single one as ever', async () => {
+      expect(await caches.getMany(members, ['@a:x', '@b:x'])).to.have.lengthOf(2);
+      expect(await caches.getMany(together, ['@a:x'])).to.deep.equal(['one']);
+      expect(await caches.getMany(together, [])).to.deep.equal([]);
+      expect(batches).to.deep.equal([]);
+    });
+
+    it('6.5 are not stored when a fact comes meanwhile, each for itself', async () => {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      gate = promise;
+      const filling = caches.getMany(together, ['@a:x', '@b:x']);
+      caches.applyFacts([{ fact: 'profile', userId: '@a:x' }]);
+      gate = null;
+      resolve();
+      await filling;
+      expect(caches.peek(together, '@a:x')).to.equal(undefined);
+      expect(caches.peek(together, '@b:x')).to.equal('none');
+    });
   });
 });

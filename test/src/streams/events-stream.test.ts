@@ -71,4 +71,13 @@ describe('events stream', () => {
       [{ fact: 'event', roomId: '!r', eventId: '$old' }],
     );
   });
+
+  for (const change of ['left', 'joined'] as const)
+    it(`5.1 5.4 a room that this server has ${change} is woken, and what is known of its state forgotten`, () => {
+      const row: EventsRow = { kind: 'room', roomId: '!r', change };
+      expect(eventsStream.wakes(row)).to.deep.equal(['room:!r']);
+      expect(eventsStream.invalidates(row)).to.deep.equal([
+        { fact: 'room-changed', roomId: '!r', members: [] },
+      ]);
+    });
 });

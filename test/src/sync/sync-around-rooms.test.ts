@@ -112,9 +112,11 @@ describe('sync: what is not in timelines', () => {
     it('count messages of others after the receipt', async () => {
       const count = async (): Promise<number> =>
         (await bob.sync()).rooms.join[room].unread_notifications.notification_count;
+      await alice.say(room, 'zero');
+      await bob.say(room, 'mine, after what I have read');
+      expect(await count()).to.equal(0);
       const first = await alice.say(room, 'one');
       await alice.say(room, 'two');
-      await bob.say(room, 'mine');
       await alice.put(`${path(room)}/send/m.room.message/n`, { msgtype: 'm.notice', body: 'a notice' });
       await alice.put(`${path(room)}/send/m.reaction/r`, { 'm.relates_to': {} });
       expect(await count()).to.equal(2);

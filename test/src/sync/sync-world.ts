@@ -23,18 +23,28 @@ import { silentLogger } from '../../../src/kit/logger.ts';
 /** In start order: owners that are asked by others come first. */
 const ACTORS = [
   'committer',
+  'pool',
   'caches',
   'federation',
   'typing',
   'presence',
   'device-lists',
   'to-device',
+  'keys',
+  'key-backup',
   'push-rules',
   'account-data',
   'receipts',
   'rooms',
+  'push',
+  'push-sender',
+  'search',
   'accounts',
+  'user-directory',
 ] as const;
+
+/** What a thread offers to endpoints without asking any actor. */
+const OF_THE_THREAD = ['config', 'clock', 'random', 'db', 'cached', 'streams', 'served'] as const;
 
 /** What a test asks of sync. */
 export type SyncQuery = Readonly<Record<string, string | number | boolean>>;
@@ -126,9 +136,9 @@ function personOf(http: HttpClient, userId: string, deviceId: string): Person {
 
 /** The endpoints that do without the actors that are not here. */
 async function loadPossibleEndpoints(): Promise<readonly LoadedEndpoint[]> {
-  const absent: ReadonlySet<string> = new Set(['pool', 'inspector']);
+  const present: ReadonlySet<string> = new Set([...ACTORS, ...OF_THE_THREAD]);
   const endpoints = await loadEndpoints();
-  return endpoints.filter(({ endpoint }) => !endpoint.needs.some((need) => absent.has(need)));
+  return endpoints.filter(({ endpoint }) => endpoint.needs.every((need) => present.has(need)));
 }
 
 async function openHost(clock: FakeClock, env: Environment): Promise<ActorHost<ActorMap>> {
@@ -144,8 +154,12 @@ async function openHost(clock: FakeClock, env: Environment): Promise<ActorHost<A
   });
 }
 
-/** Opens a world. Call `stop` at the end of the test. */
-export async function openSyncWorld(): Promise<SyncWorld> {
+/**
+ * Opens a world. Call `stop` at the end of the test.
+ *
+ * @param options `TROUPE_…` variables beside those that every world has
+ */
+export async function openSyncWorld(options: Readonly<Record<string, string>> = {}): Promise<SyncWorld> {
   const database = await createTestDatabase();
   const clock = createFakeClock();
   const config = loadConfig({
@@ -156,6 +170,7 @@ export async function openSyncWorld(): Promise<SyncWorld> {
       TROUPE_SERVER_GATEWAYS: '1',
       TROUPE_DATA_PATH: database.folder,
       TROUPE_RATE_LIMITS_ENABLED: 'false',
+      ...options,
     },
     roomVersions: ROOM_VERSIONS.map(({ id }) => id),
     cores: availableParallelism(),

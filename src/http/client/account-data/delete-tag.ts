@@ -11,6 +11,7 @@ export const endpoint = defineEndpoint({
   aliases: ['/_matrix/client/r0/user/{userId}/rooms/{roomId}/tags/{tag}'],
   spec: 'Client-Server API v1.19, DELETE /_matrix/client/v3/user/{userId}/rooms/{roomId}/tags/{tag}',
   auth: 'user',
+  allows: ['suspended'],
   rateLimit: 'ephemeral',
   params: Type.Object({ userId: Type.String(), roomId: Type.String(), tag: Type.String() }),
   reply: NOTHING,

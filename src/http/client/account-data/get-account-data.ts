@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { findAccountData } from '../../../../db/account-data/reader.ts';
+import { findAccountData, isDeleted } from '../../../../db/account-data/reader.ts';
 import { refuse } from '../../../matrix/refusal.ts';
 import { pushRulesCache } from '../../../sync/caches/push-rules.ts';
 import { defineEndpoint, JsonText } from '../../kit/endpoint.ts';
@@ -24,7 +24,8 @@ export const endpoint = defineEndpoint({
     if (type === 'm.push_rules')
       return new JsonText((await services.cached.get(pushRulesCache, userId)).text);
     const stored = await findAccountData(services.db, userId, null, type);
-    if (stored === undefined) return refuse('M_NOT_FOUND', 'You have no account data of this type.');
+    if (stored === undefined || isDeleted(stored))
+      return refuse('M_NOT_FOUND', 'You have no account data of this type.');
     return new JsonText(stored.content);
   },
 });

@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { findAccountData } from '../../../../db/account-data/reader.ts';
+import { findAccountData, isDeleted } from '../../../../db/account-data/reader.ts';
 import { refuse } from '../../../matrix/refusal.ts';
 import { defineEndpoint, JsonText } from '../../kit/endpoint.ts';
 import { ANY_OBJECT } from '../rooms/room-params.ts';
@@ -21,7 +21,7 @@ export const endpoint = defineEndpoint({
     const refusal = checkIsOwn(userId, caller.userId);
     if (refusal !== undefined) return refusal;
     const stored = await findAccountData(services.db, userId, roomId, type);
-    if (stored === undefined)
+    if (stored === undefined || isDeleted(stored))
       return refuse('M_NOT_FOUND', 'You have no account data of this type in this room.');
     return new JsonText(stored.content);
   },

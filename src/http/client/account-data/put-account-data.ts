@@ -12,6 +12,7 @@ export const endpoint = defineEndpoint({
   aliases: ['/_matrix/client/r0/user/{userId}/account_data/{type}'],
   spec: 'Client-Server API v1.19, PUT /_matrix/client/v3/user/{userId}/account_data/{type}',
   auth: 'user',
+  allows: ['suspended'],
   rateLimit: 'ephemeral',
   params: Type.Object({ userId: Type.String(), type: Type.String() }),
   body: ANY_OBJECT,

@@ -12,6 +12,7 @@ export const endpoint = defineEndpoint({
   aliases: ['/_matrix/client/r0/user/{userId}/rooms/{roomId}/account_data/{type}'],
   spec: 'Client-Server API v1.19, PUT /_matrix/client/v3/user/{userId}/rooms/{roomId}/account_data/{type}',
   auth: 'user',
+  allows: ['suspended'],
   rateLimit: 'ephemeral',
   params: Type.Object({ userId: Type.String(), roomId: Type.String(), type: Type.String() }),
   body: ANY_OBJECT,

@@ -11,6 +11,7 @@ export const endpoint = defineEndpoint({
   aliases: ['/_matrix/client/r0/account/deactivate'],
   spec: 'Client-Server API v1.19, POST /_matrix/client/v3/account/deactivate',
   auth: 'user',
+  allows: ['suspended'],
   rateLimit: 'login',
   body: Type.Object({
     auth: Type.Optional(AuthData),

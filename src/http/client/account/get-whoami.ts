@@ -8,6 +8,7 @@ export const endpoint = defineEndpoint({
   aliases: ['/_matrix/client/r0/account/whoami'],
   spec: 'Client-Server API v1.19, GET /_matrix/client/v3/account/whoami',
   auth: 'user',
+  allows: ['guest'],
   rateLimit: 'reading',
   reply: Type.Object({ user_id: Type.String(), device_id: Type.String(), is_guest: Type.Boolean() }),
   needs: [],

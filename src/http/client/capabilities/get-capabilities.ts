@@ -26,16 +26,27 @@ export const endpoint = defineEndpoint({
   rateLimit: 'reading',
   reply: Type.Object({ capabilities: Type.Record(Type.String(), Type.Unknown()) }),
   needs: ['config', 'served'],
-  handle({ services }) {
+  handle({ caller, services }) {
     const switches = Object.entries(ENDPOINTS_OF_CAPABILITY).map(
       ([name, routes]): [string, { readonly enabled: boolean }] => [
         name,
         { enabled: routes.some((route) => services.served.has(route)) },
       ],
     );
+    const moderation = {
+      suspend: services.served.has('PUT /_matrix/client/v1/admin/suspend/{userId}'),
+      lock: services.served.has('PUT /_matrix/client/v1/admin/lock/{userId}'),
+    };
+    const mayModerate = caller.isAdmin && (moderation.suspend || moderation.lock);
     const versions = { default: services.config.rooms.defaultVersion, available: AVAILABLE };
     return Promise.resolve({
-      capabilities: { 'm.room_versions': versions, ...Object.fromEntries(switches) },
+      capabilities: {
+        'm.room_versions': versions,
+        // Rooms that are left are kept until they are forgotten by name.
+        'm.forget_forced_upon_leave': { enabled: false },
+        ...Object.fromEntries(switches),
+        ...(mayModerate ? { 'm.account_moderation': moderation } : {}),
+      },
     });
   },
 });

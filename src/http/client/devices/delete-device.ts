@@ -11,6 +11,7 @@ export const endpoint = defineEndpoint({
   aliases: ['/_matrix/client/r0/devices/{deviceId}'],
   spec: 'Client-Server API v1.19, DELETE /_matrix/client/v3/devices/{deviceId}',
   auth: 'user',
+  allows: ['suspended'],
   rateLimit: 'login',
   params: Type.Object({ deviceId: Type.String() }),
   body: Type.Object({ auth: Type.Optional(AuthData) }),

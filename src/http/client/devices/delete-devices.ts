@@ -14,6 +14,7 @@ export const endpoint = defineEndpoint({
   aliases: ['/_matrix/client/r0/delete_devices'],
   spec: 'Client-Server API v1.19, POST /_matrix/client/v3/delete_devices',
   auth: 'user',
+  allows: ['suspended'],
   rateLimit: 'login',
   body: Type.Object({
     auth: Type.Optional(AuthData),

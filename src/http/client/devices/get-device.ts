@@ -11,6 +11,7 @@ export const endpoint = defineEndpoint({
   aliases: ['/_matrix/client/r0/devices/{deviceId}'],
   spec: 'Client-Server API v1.19, GET /_matrix/client/v3/devices/{deviceId}',
   auth: 'user',
+  allows: ['guest'],
   rateLimit: null,
   params: Type.Object({ deviceId: Type.String() }),
   reply: DeviceJson,

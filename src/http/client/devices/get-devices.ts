@@ -10,6 +10,7 @@ export const endpoint = defineEndpoint({
   aliases: ['/_matrix/client/r0/devices'],
   spec: 'Client-Server API v1.19, GET /_matrix/client/v3/devices',
   auth: 'user',
+  allows: ['guest'],
   rateLimit: null,
   reply: Type.Object({ devices: Type.Array(DeviceJson) }),
   needs: ['db'],

@@ -12,6 +12,7 @@ export const endpoint = defineEndpoint({
   aliases: ['/_matrix/client/r0/devices/{deviceId}'],
   spec: 'Client-Server API v1.19, PUT /_matrix/client/v3/devices/{deviceId}',
   auth: 'user',
+  allows: ['guest', 'suspended'],
   rateLimit: null,
   params: Type.Object({ deviceId: Type.String() }),
   body: Type.Object({ display_name: Type.Optional(Type.String()) }),

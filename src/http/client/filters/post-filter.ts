@@ -14,6 +14,7 @@ export const endpoint = defineEndpoint({
   aliases: ['/_matrix/client/r0/user/{userId}/filter'],
   spec: 'Client-Server API v1.19, POST /_matrix/client/v3/user/{userId}/filter',
   auth: 'user',
+  allows: ['suspended'],
   rateLimit: 'ephemeral',
   bodyBytesMax: FILTER_BYTES_MAX,
   params: Type.Object({ userId: Type.String() }),

@@ -1,7 +1,9 @@
 import { Type } from 'typebox';
 import { defineEndpoint } from '../../kit/endpoint.ts';
 
-/** The ways to log in. */
+const GET_LOGIN_TOKEN = 'POST /_matrix/client/v1/login/get_token';
+
+/** The ways to log in. A token for a login comes from a device that is logged in, where that is served. */
 export const endpoint = defineEndpoint({
   method: 'GET',
   path: '/_matrix/client/v3/login',
@@ -9,7 +11,15 @@ export const endpoint = defineEndpoint({
   spec: 'Client-Server API v1.19, GET /_matrix/client/v3/login',
   auth: 'none',
   rateLimit: null,
-  reply: Type.Object({ flows: Type.Array(Type.Object({ type: Type.String() })) }),
-  needs: [],
-  handle: () => Promise.resolve({ flows: [{ type: 'm.login.password' }] }),
+  reply: Type.Object({
+    flows: Type.Array(Type.Object({ type: Type.String(), get_login_token: Type.Optional(Type.Boolean()) })),
+  }),
+  needs: ['served'],
+  handle: ({ services }) =>
+    Promise.resolve({
+      flows: [
+        { type: 'm.login.password' },
+        ...(services.served.has(GET_LOGIN_TOKEN) ? [{ type: 'm.login.token', get_login_token: true }] : []),
+      ],
+    }),
 });

@@ -10,6 +10,7 @@ export const endpoint = defineEndpoint({
   aliases: ['/_matrix/client/r0/logout'],
   spec: 'Client-Server API v1.19, POST /_matrix/client/v3/logout',
   auth: 'user',
+  allows: ['guest', 'suspended', 'locked'],
   rateLimit: null,
   reply: Type.Object({}),
   needs: ['accounts', 'streams'],

@@ -9,6 +9,7 @@ export const endpoint = defineEndpoint({
   aliases: ['/_matrix/client/r0/rooms/{roomId}/forget'],
   spec: 'Client-Server API v1.19, POST /_matrix/client/v3/rooms/{roomId}/forget',
   auth: 'user',
+  allows: ['suspended'],
   rateLimit: 'membership',
   params: ROOM_PARAMS,
   body: ANY_OBJECT,

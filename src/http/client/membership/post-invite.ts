@@ -1,4 +1,5 @@
 import { Type } from 'typebox';
+import { refuse } from '../../../matrix/refusal.ts';
 import { defineEndpoint } from '../../kit/endpoint.ts';
 import { NOTHING, ROOM_PARAMS } from '../rooms/room-params.ts';
 import { changeMembership } from './change-membership.ts';
@@ -13,15 +14,25 @@ export const endpoint = defineEndpoint({
   auth: 'user',
   rateLimit: 'membership',
   params: ROOM_PARAMS,
-  body: Type.Object({ user_id: Type.String(), reason: Type.Optional(Type.String()) }),
+  body: Type.Object({
+    user_id: Type.Optional(Type.String()),
+    reason: Type.Optional(Type.String()),
+    medium: Type.Optional(Type.String()),
+    address: Type.Optional(Type.String()),
+  }),
   reply: NOTHING,
   needs: ['config', 'db', 'rooms', 'streams'],
   async handle({ params, body, caller, services }) {
-    const profile = await profileContent(services.db, services.config.server.name, body.user_id);
+    const { user_id: invited } = body;
+    if (invited === undefined)
+      return body.medium === undefined && body.address === undefined
+        ? refuse('M_MISSING_PARAM', 'user_id is missing.')
+        : refuse('M_THREEPID_DENIED', 'This server does not invite by e-mail or telephone.');
+    const profile = await profileContent(services.db, services.config.server.name, invited);
     return changeMembership(services, {
       roomId: params.roomId,
       sender: caller.userId,
-      target: body.user_id,
+      target: invited,
       action: 'invite',
       content: { ...profile, ...reasonContent(body.reason) },
     });

@@ -12,6 +12,7 @@ export const endpoint = defineEndpoint({
   aliases: ['/_matrix/client/r0/rooms/{roomId}/leave'],
   spec: 'Client-Server API v1.19, POST /_matrix/client/v3/rooms/{roomId}/leave',
   auth: 'user',
+  allows: ['guest', 'suspended'],
   rateLimit: 'membership',
   params: ROOM_PARAMS,
   body: Type.Object({ reason: Type.Optional(Type.String()) }),
@@ -21,7 +22,7 @@ export const endpoint = defineEndpoint({
     const { roomId } = params;
     const { userId } = caller;
     const own = await findLocalMembership(services.db, userId, roomId);
-    if (own?.membership === 'leave') return {};
+    if (own?.membership === 'leave' || own?.membership === 'removed') return {};
     const content = reasonContent(body.reason);
     return changeMembership(services, { roomId, sender: userId, target: userId, action: 'leave', content });
   },

@@ -1,5 +1,6 @@
 import { Type } from 'typebox';
 import { isJsonObject, type Json } from '../../../kit/json.ts';
+import { NO_GUESTS } from '../../../matrix/account-refusals.ts';
 import { isRefusal, refuse } from '../../../matrix/refusal.ts';
 import { defineEndpoint } from '../../kit/endpoint.ts';
 import { seeOwnEffects } from '../../kit/own-effects.ts';
@@ -12,6 +13,7 @@ export const endpoint = defineEndpoint({
   aliases: ['/_matrix/client/r0/profile/{userId}/{keyName}'],
   spec: 'Client-Server API v1.19, PUT /_matrix/client/v3/profile/{userId}/{keyName}',
   auth: 'user',
+  allows: ['guest'],
   rateLimit: 'ephemeral',
   params: Type.Object({ userId: Type.String(), keyName: Type.String() }),
   body: Type.Record(Type.String(), Type.Unknown()),
@@ -20,6 +22,8 @@ export const endpoint = defineEndpoint({
   async handle({ body, caller, params, services }) {
     const { userId, keyName: field } = params;
     if (userId !== caller.userId) return refuse('M_FORBIDDEN', 'This is not your profile.');
+    // The one field that the specification lets guests set.
+    if (caller.isGuest && field !== 'displayname') return NO_GUESTS;
     const problem = checkFieldName(field);
     if (problem !== undefined) return problem;
     if (!isJsonObject(body) || !Object.hasOwn(body, field)) {

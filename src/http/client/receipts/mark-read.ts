@@ -54,7 +54,8 @@ export async function setFullyRead(
   eventId: string,
 ): Promise<Refusal | undefined> {
   const event = await findEvent(services.db, eventId);
-  if (event?.roomId !== roomId) return refuse('M_NOT_FOUND', 'There is no such event in this room.');
+  if (event?.roomId !== roomId || event.streamOrdering === null || event.rejection !== null)
+    return refuse('M_NOT_FOUND', 'There is no such event in this room.');
   const stored = await services['account-data'].ask('account-data.set-content', {
     userId,
     roomId,

@@ -12,6 +12,7 @@ export const endpoint = defineEndpoint({
   aliases: ['/_matrix/client/r0/rooms/{roomId}/read_markers'],
   spec: 'Client-Server API v1.19, POST /_matrix/client/v3/rooms/{roomId}/read_markers',
   auth: 'user',
+  allows: ['suspended'],
   rateLimit: 'ephemeral',
   params: ROOM_PARAMS,
   body: Type.Object({

@@ -21,6 +21,7 @@ export const endpoint = defineEndpoint({
   aliases: ['/_matrix/client/r0/rooms/{roomId}/receipt/{receiptType}/{eventId}'],
   spec: 'Client-Server API v1.19, POST /_matrix/client/v3/rooms/{roomId}/receipt/{receiptType}/{eventId}',
   auth: 'user',
+  allows: ['suspended'],
   rateLimit: 'ephemeral',
   params: Type.Object({ roomId: Type.String(), receiptType: RECEIPT_TYPE, eventId: Type.String() }),
   body: Type.Object({ thread_id: Type.Optional(Type.Unknown()) }),

@@ -5,6 +5,7 @@ import { isOfServer } from '../../../matrix/identifiers/domain.ts';
 import { isRefusal } from '../../../matrix/refusal.ts';
 import { type CreateRoomRequest, initialEvents } from '../../../matrix/rooms/initial-events.ts';
 import { defineEndpoint } from '../../kit/endpoint.ts';
+import { refusePublishing } from '../directory/publishing.ts';
 import { ANY_OBJECT } from './room-params.ts';
 
 /** Invitations in one request. */
@@ -74,6 +75,8 @@ export const endpoint = defineEndpoint({
       serverName,
       profileOf: (invited: string) => profiles.get(invited),
     };
+    const refused = request.visibility === 'public' ? refusePublishing(config, caller) : undefined;
+    if (refused !== undefined) return refused;
     const room = initialEvents(request, creator, config.rooms.defaultVersion);
     if (isRefusal(room)) return room;
     const created = await services.rooms.ask('rooms.create-room', {

@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
 import { readMembers } from '../../../../db/rooms/member-reader.ts';
 import { isRefusal } from '../../../matrix/refusal.ts';
-import { getClientEvent } from '../../../sync/event-text.ts';
+import { findClientEvent } from '../../../sync/event-text.ts';
 import { defineEndpoint } from '../../kit/endpoint.ts';
 import { findRoomAccess, notInRoom } from './room-access.ts';
 import { ROOM_PARAMS } from './room-params.ts';
@@ -31,10 +31,13 @@ export const endpoint = defineEndpoint({
     const { roomId } = params;
     const access = await findRoomAccess(services, caller.userId, roomId);
     if (isRefusal(access)) return access;
-    if (access.to !== null) return notInRoom();
+    if (access.stateAt !== null) return notInRoom();
     const joined: Record<string, JoinedMember> = {};
     for (const { userId, eventId } of await readMembers(services.db, roomId, 'join')) {
-      const { displayname, avatar_url: avatarUrl } = (await getClientEvent(services, eventId)).content;
+      const event = await findClientEvent(services, eventId);
+      // The room may be deleted meanwhile.
+      if (event === undefined) continue;
+      const { displayname, avatar_url: avatarUrl } = event.content;
       joined[userId] = {
         ...(typeof displayname === 'string' ? { display_name: displayname } : {}),
         ...(typeof avatarUrl === 'string' ? { avatar_url: avatarUrl } : {}),

@@ -1,11 +1,14 @@
 import { Type } from 'typebox';
 import { readCurrentState, type StateEntry } from '../../../../db/rooms/state-reader.ts';
-import { isRefusal, type Refusal } from '../../../matrix/refusal.ts';
-import { eventText, getClientEvent } from '../../../sync/event-text.ts';
+import { readTimelineEntries } from '../../../../db/rooms/sync-reader.ts';
+import { isRefusal, type Refusal, refuse } from '../../../matrix/refusal.ts';
+import { eventText, findClientEvent } from '../../../sync/event-text.ts';
 import { listText } from '../../../sync/json-text.ts';
 import { findEventsPosition } from '../../../sync/page-token.ts';
 import { readStateAtPosition } from '../../../sync/room-state.ts';
+import { BEGINNING } from '../../../sync/sync-range.ts';
 import type { ReadServices } from '../../../sync/sync-services.ts';
+import { makeHistoryCheck } from '../../../sync/visibility.ts';
 import { defineEndpoint, JsonText } from '../../kit/endpoint.ts';
 import { findRoomAccess, type RoomAccess } from './room-access.ts';
 import { ANY_OBJECT, ROOM_PARAMS } from './room-params.ts';
@@ -18,7 +21,23 @@ const MEMBERSHIP = Type.Union([
   Type.Literal('ban'),
 ]);
 
-/** The state that the caller asks about: of a token, at the latest of the end of the caller's stay. */
+/** True when the caller may see the room's last event by then, and so what the room was like; also of a room that had none by then. */
+async function mayKnowRoomAt(
+  services: ReadServices,
+  roomId: string,
+  access: RoomAccess,
+  position: number,
+): Promise<boolean> {
+  const [last] = await readTimelineEntries(services.db, roomId, BEGINNING, position, 1);
+  if (last === undefined) return true;
+  const event = await findClientEvent(services, last.eventId);
+  return event !== undefined && (await makeHistoryCheck(services, access.standing)(last, event)).isVisible;
+}
+
+/**
+ * The state that the caller asks about: of a token, at the latest of the end of the caller's stay. Refused with 403 M_FORBIDDEN where the
+ * history of that time is not for the caller.
+ */
 async function readStateOf(
   services: ReadServices,
   roomId: string,
@@ -27,9 +46,15 @@ async function readStateOf(
 ): Promise<readonly StateEntry[] | Refusal> {
   const asked = at === undefined ? null : findEventsPosition(at);
   if (isRefusal(asked)) return asked;
-  if (asked === null && access.to === null) return readCurrentState(services.db, roomId);
-  const position = Math.min(asked ?? Number.MAX_SAFE_INTEGER, access.to ?? Number.MAX_SAFE_INTEGER);
-  return readStateAtPosition(services, roomId, position);
+  const { stateAt } = access;
+  if (asked === null)
+    return stateAt === null
+      ? readCurrentState(services.db, roomId)
+      : readStateAtPosition(services, roomId, stateAt);
+  const position = Math.min(asked, stateAt ?? Number.MAX_SAFE_INTEGER);
+  if (await mayKnowRoomAt(services, roomId, access, position))
+    return readStateAtPosition(services, roomId, position);
+  return refuse('M_FORBIDDEN', 'What the room was like then is not for you.');
 }
 
 /** The member events of a room. */
@@ -39,6 +64,7 @@ export const endpoint = defineEndpoint({
   aliases: ['/_matrix/client/r0/rooms/{roomId}/members'],
   spec: 'Client-Server API v1.19, GET /_matrix/client/v3/rooms/{roomId}/members',
   auth: 'user',
+  allows: ['guest'],
   rateLimit: 'reading',
   params: ROOM_PARAMS,
   query: Type.Object({
@@ -57,7 +83,9 @@ export const endpoint = defineEndpoint({
     const { membership: wanted, not_membership: unwanted } = query;
     const texts: string[] = [];
     for (const { eventId } of entries.filter((entry) => entry.type === 'm.room.member')) {
-      const event = await getClientEvent(services, eventId);
+      const event = await findClientEvent(services, eventId);
+      // The room may be deleted meanwhile.
+      if (event === undefined) continue;
       // Each of the two lets through what it names; with both, what either lets through. Without any, everything.
       const isWanted = wanted === undefined && unwanted === undefined;
       const isNamed = wanted !== undefined && event.membership === wanted;

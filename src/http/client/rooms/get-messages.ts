@@ -11,7 +11,7 @@ import { findPlace, formatPlace } from '../../../sync/page-token.ts';
 import type { ReadServices } from '../../../sync/sync-services.ts';
 import { defineEndpoint, JsonText } from '../../kit/endpoint.ts';
 import { readRoomEventFilter } from '../filters/find-sync-filter.ts';
-import { HISTORY_EVENTS_MAX, historyTexts, memberTexts, readHistory } from './history.ts';
+import { HISTORY_EVENTS_MAX, historyTexts, memberTexts, readHistory, readViewer } from './history.ts';
 import { findRoomAccess, type RoomAccess } from './room-access.ts';
 import { ANY_OBJECT, ROOM_PARAMS } from './room-params.ts';
 
@@ -39,6 +39,7 @@ export const endpoint = defineEndpoint({
   aliases: ['/_matrix/client/r0/rooms/{roomId}/messages'],
   spec: 'Client-Server API v1.19, GET /_matrix/client/v3/rooms/{roomId}/messages',
   auth: 'user',
+  allows: ['guest'],
   rateLimit: 'reading',
   params: ROOM_PARAMS,
   query: Type.Object({
@@ -75,12 +76,13 @@ export const endpoint = defineEndpoint({
       limit: Math.min(query.limit ?? filter.limit ?? EVENTS_DEFAULT, HISTORY_EVENTS_MAX),
       filter,
     });
+    const viewer = await readViewer(services, caller, access.standing);
     const members = filter.lazyLoadMembers ? await memberTexts(services, caller, items) : [];
     return new JsonText(
       objectText([
         ['start', JSON.stringify(query.from ?? formatPlace(from))],
         ['end', next === null ? null : JSON.stringify(formatPlace(next))],
-        ['chunk', listText(await historyTexts(services, caller, items))],
+        ['chunk', listText(await historyTexts(services, viewer, items))],
         ['state', members.length === 0 ? null : listText(members)],
       ]),
     );

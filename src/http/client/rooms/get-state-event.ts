@@ -14,6 +14,7 @@ export const endpoint = defineEndpoint({
   aliases: ['/_matrix/client/r0/rooms/{roomId}/state/{eventType}/{stateKey?}'],
   spec: 'Client-Server API v1.19, GET /_matrix/client/v3/rooms/{roomId}/state/{eventType}/{stateKey}',
   auth: 'user',
+  allows: ['guest'],
   rateLimit: 'reading',
   params: Type.Object({ roomId: Type.String(), eventType: Type.String(), stateKey: Type.String() }),
   query: Type.Object({ format: Type.Optional(Type.Union([Type.Literal('content'), Type.Literal('event')])) }),
@@ -24,9 +25,9 @@ export const endpoint = defineEndpoint({
     const access = await findRoomAccess(services, caller.userId, roomId);
     if (isRefusal(access)) return access;
     const eventId =
-      access.to === null
+      access.stateAt === null
         ? (await findCurrentStateEvent(services.db, roomId, eventType, stateKey))?.eventId
-        : await findStateEventAt(services, roomId, eventType, stateKey, access.to);
+        : await findStateEventAt(services, roomId, eventType, stateKey, access.stateAt);
     const event = eventId === undefined ? undefined : await findClientEvent(services, eventId);
     if (event === undefined) return refuse('M_NOT_FOUND', 'The room has no such state.');
     if (query.format !== 'event') return new JsonText(event.contentText);

@@ -1,12 +1,10 @@
 import { Type } from 'typebox';
-import { readCurrentState } from '../../../../db/rooms/state-reader.ts';
 import { isRefusal } from '../../../matrix/refusal.ts';
-import { eventText, getClientEvent } from '../../../sync/event-text.ts';
 import { listText } from '../../../sync/json-text.ts';
-import { readStateAtPosition } from '../../../sync/room-state.ts';
 import { defineEndpoint, JsonText } from '../../kit/endpoint.ts';
 import { findRoomAccess } from './room-access.ts';
 import { ANY_OBJECT, ROOM_PARAMS } from './room-params.ts';
+import { stateTextsOf } from './state-texts.ts';
 
 /** The whole state of a room: the present one, or that of when the caller left it. */
 export const endpoint = defineEndpoint({
@@ -15,6 +13,7 @@ export const endpoint = defineEndpoint({
   aliases: ['/_matrix/client/r0/rooms/{roomId}/state'],
   spec: 'Client-Server API v1.19, GET /_matrix/client/v3/rooms/{roomId}/state',
   auth: 'user',
+  allows: ['guest'],
   rateLimit: 'reading',
   params: ROOM_PARAMS,
   reply: Type.Array(ANY_OBJECT),
@@ -23,15 +22,6 @@ export const endpoint = defineEndpoint({
     const { roomId } = params;
     const access = await findRoomAccess(services, caller.userId, roomId);
     if (isRefusal(access)) return access;
-    const entries =
-      access.to === null
-        ? await readCurrentState(services.db, roomId)
-        : await readStateAtPosition(services, roomId, access.to);
-    const texts: string[] = [];
-    for (const { eventId } of entries) {
-      const event = await getClientEvent(services, eventId);
-      texts.push(await eventText(services, caller, event, { includeRoomId: true }));
-    }
-    return new JsonText(listText(texts));
+    return new JsonText(listText(await stateTextsOf(services, caller, roomId, access)));
   },
 });

@@ -6,11 +6,14 @@ import {
   type TopologicalPlace,
 } from '../../../../db/rooms/timeline-reader.ts';
 import { matchesRoomEvent, type RoomEventFilter } from '../../../matrix/sync-filter.ts';
+import { bundleTexts, type Viewer } from '../../../sync/bundle.ts';
 import type { ClientEvent } from '../../../sync/caches/client-events.ts';
-import { eventText, findClientEvent, getClientEvent } from '../../../sync/event-text.ts';
+import { ignoredUsersCache } from '../../../sync/caches/ignored-users.ts';
+import { eventText, findClientEvent } from '../../../sync/event-text.ts';
 import { placeBefore } from '../../../sync/page-token.ts';
 import type { ReadServices, SyncCaller } from '../../../sync/sync-services.ts';
 import { makeVisibilityCheck, type Standing } from '../../../sync/visibility.ts';
+import { hasWantedRelations } from '../../../sync/wanted-relations.ts';
 import { toTimelineEntry } from './find-visible-event.ts';
 
 /** Events of one answer. */
@@ -68,8 +71,10 @@ export async function readHistory(services: ReadServices, request: HistoryReques
       if (entry === undefined) continue;
       if (items.length === limit) return { items, next: place };
       place = placeAfter(entry, direction);
-      const event = await getClientEvent(services, entry.eventId);
-      if (!matchesRoomEvent(filter, event)) continue;
+      const event = await findClientEvent(services, entry.eventId);
+      // A purge may have deleted it since it was read.
+      if (event === undefined || !matchesRoomEvent(filter, event)) continue;
+      if (!(await hasWantedRelations(services.db, filter, event.eventId))) continue;
       const { isVisible, membership } = await check(entry, event);
       if (isVisible) items.push({ entry, event, membership });
     }
@@ -78,16 +83,34 @@ export async function readHistory(services: ReadServices, request: HistoryReques
   return { items, next: place };
 }
 
-/** The texts of the events of a history. */
-export function historyTexts(
+/** For whom the events of one room are shown. */
+export async function readViewer(
   services: ReadServices,
   caller: SyncCaller,
-  items: readonly HistoryItem[],
+  standing: Standing,
+): Promise<Viewer> {
+  const ignored = await services.cached.get(ignoredUsersCache, caller.userId);
+  const check = makeVisibilityCheck(services, standing);
+  return { caller, standing, check, ignored, includeRoomId: true };
+}
+
+/** The texts of events of one room, each with what relates to it. */
+export async function historyTexts(
+  services: ReadServices,
+  viewer: Viewer,
+  items: readonly Pick<HistoryItem, 'event' | 'membership'>[],
 ): Promise<string[]> {
+  const bundles = await bundleTexts(
+    services,
+    viewer,
+    items.map(({ event }) => event),
+  );
   return Promise.all(
-    items.map(({ event, membership }) =>
-      eventText(services, caller, event, { includeRoomId: true, membership }),
-    ),
+    items.map(({ event, membership }) => {
+      const relations = bundles.get(event.eventId);
+      const options = { includeRoomId: true, membership, ...(relations !== undefined && { relations }) };
+      return eventText(services, viewer.caller, event, options);
+    }),
   );
 }
 

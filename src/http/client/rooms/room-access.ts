@@ -10,8 +10,13 @@ import type { ReadServices } from '../../../sync/sync-services.ts';
 export interface RoomAccess {
   readonly kind: 'access';
   readonly isJoined: boolean;
-  /** Up to here on the events stream: the end of the user's stay, or null for "what is there now". */
+  /** Up to here on the events stream: what last happened to the user there, or null for "what is there now". */
   readonly to: number | null;
+  /**
+   * The state that the user may read is that of this position: the end of the user's last stay. A ban or an invite that came after it
+   * opens nothing. Null for the present state.
+   */
+  readonly stateAt: number | null;
   readonly standing: Standing;
 }
 
@@ -25,7 +30,8 @@ export function notInRoom(): Refusal {
 /** True when the room lets everybody read. */
 async function isWorldReadable(services: ReadServices, roomId: string): Promise<boolean> {
   const event = await findCurrentStateEvent(services.db, roomId, 'm.room.history_visibility', '');
-  if (event === undefined || event.redactedBy !== null) return false;
+  if (event === undefined) return false;
+  // A redaction leaves it what it was.
   const { content } = JSON.parse(event.pdu) as { readonly content?: unknown };
   const value = isJsonObject(content) ? content['history_visibility'] : undefined;
   return parseHistoryVisibility(value) === 'world_readable';
@@ -45,14 +51,14 @@ export async function findRoomAccess(
   const own = await findLocalMembership(services.db, userId, roomId);
   if (own?.membership === 'join') {
     const standing = await readStanding(services, userId, roomId, NOW);
-    return { kind: 'access', isJoined: true, to: null, standing };
+    return { kind: 'access', isJoined: true, to: null, stateAt: null, standing };
   }
   if (await isWorldReadable(services, roomId)) {
     const standing = await readStanding(services, userId, roomId, NOW);
-    return { kind: 'access', isJoined: false, to: null, standing };
+    return { kind: 'access', isJoined: false, to: null, stateAt: null, standing };
   }
   if (own === undefined || own.isForgotten) return notInRoom();
   const standing = await readStanding(services, userId, roomId, own.position);
   if (standing.joinedUntil === null) return notInRoom();
-  return { kind: 'access', isJoined: false, to: own.position, standing };
+  return { kind: 'access', isJoined: false, to: own.position, stateAt: standing.joinedUntil, standing };
 }

@@ -11,6 +11,7 @@ export const endpoint = defineEndpoint({
   aliases: ['/_matrix/client/r0/rooms/{roomId}/send/{eventType}/{txnId}'],
   spec: 'Client-Server API v1.19, PUT /_matrix/client/v3/rooms/{roomId}/send/{eventType}/{txnId}',
   auth: 'user',
+  allows: ['guest'],
   rateLimit: 'message',
   params: Type.Object({ roomId: Type.String(), eventType: Type.String(), txnId: Type.String() }),
   body: ANY_OBJECT,

@@ -26,6 +26,7 @@ export const endpoint = defineEndpoint({
   aliases: ['/_matrix/client/r0/sync'],
   spec: 'Client-Server API v1.19, GET /_matrix/client/v3/sync',
   auth: 'user',
+  allows: ['guest'],
   rateLimit: null,
   query: Type.Object({
     filter: Type.Optional(Type.String()),

@@ -13,6 +13,7 @@ export const endpoint = defineEndpoint({
   aliases: ['/_matrix/client/r0/sendToDevice/{eventType}/{txnId}'],
   spec: 'Client-Server API v1.19, PUT /_matrix/client/v3/sendToDevice/{eventType}/{txnId}',
   auth: 'user',
+  allows: ['guest', 'suspended'],
   rateLimit: 'message',
   params: Type.Object({ eventType: Type.String(), txnId: Type.String() }),
   body: Type.Object({ messages: Type.Record(Type.String(), Type.Record(Type.String(), ANY_OBJECT)) }),

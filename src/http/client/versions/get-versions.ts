@@ -45,6 +45,43 @@ const LATER_VERSIONS: readonly SpecVersion[] = [
   },
 ];
 
+/** Flags of proposals that clients look for, and the routes that have to be served for each to be true. */
+const ROUTES_OF_FLAG: Readonly<Record<string, readonly string[]>> = {
+  'org.matrix.e2e_cross_signing': [
+    'POST /_matrix/client/v3/keys/device_signing/upload',
+    'POST /_matrix/client/v3/keys/signatures/upload',
+  ],
+  'org.matrix.msc3030.stable': ['GET /_matrix/client/v1/rooms/{roomId}/timestamp_to_event'],
+  'org.matrix.msc3266': ['GET /_matrix/client/v1/room_summary/{roomIdOrAlias}'],
+  'org.matrix.msc3440.stable': ['GET /_matrix/client/v1/rooms/{roomId}/threads'],
+  'org.matrix.msc3715.stable': ['GET /_matrix/client/v1/rooms/{roomId}/relations/{eventId}'],
+  'org.matrix.msc3856.stable': ['GET /_matrix/client/v1/rooms/{roomId}/threads'],
+  'org.matrix.msc3981': ['GET /_matrix/client/v1/rooms/{roomId}/relations/{eventId}'],
+  'org.matrix.msc3827.stable': ['POST /_matrix/client/v3/publicRooms'],
+  'uk.half-shot.msc2666.query_mutual_rooms': [
+    'GET /_matrix/client/unstable/uk.half-shot.msc2666/user/mutual_rooms',
+  ],
+  'uk.half-shot.msc2666.query_mutual_rooms.stable': ['GET /_matrix/client/v1/mutual_rooms'],
+  'org.matrix.msc3391': [
+    'DELETE /_matrix/client/v3/user/{userId}/account_data/{type}',
+    'DELETE /_matrix/client/v3/user/{userId}/rooms/{roomId}/account_data/{type}',
+  ],
+  'org.matrix.msc4151': ['POST /_matrix/client/v3/rooms/{roomId}/report'],
+  'uk.timedout.msc4323': [
+    'GET /_matrix/client/v1/admin/lock/{userId}',
+    'PUT /_matrix/client/v1/admin/lock/{userId}',
+    'GET /_matrix/client/v1/admin/suspend/{userId}',
+    'PUT /_matrix/client/v1/admin/suspend/{userId}',
+  ],
+};
+
+function servedFlags(served: ReadonlySet<string>): Readonly<Record<string, boolean>> {
+  const whole = Object.entries(ROUTES_OF_FLAG).filter(([, routes]) =>
+    routes.every((route) => served.has(route)),
+  );
+  return Object.fromEntries(whole.map(([flag]) => [flag, true]));
+}
+
 function servedVersions(served: ReadonlySet<string>): readonly string[] {
   const isWhole = ({ routes }: SpecVersion): boolean => routes.every((route) => served.has(route));
   const gap = LATER_VERSIONS.findIndex((version) => !isWhole(version));
@@ -65,5 +102,8 @@ export const endpoint = defineEndpoint({
   }),
   needs: ['served'],
   handle: ({ services }) =>
-    Promise.resolve({ versions: [...servedVersions(services.served)], unstable_features: {} }),
+    Promise.resolve({
+      versions: [...servedVersions(services.served)],
+      unstable_features: servedFlags(services.served),
+    }),
 });

@@ -1,12 +1,17 @@
 import { Type } from 'typebox';
 import { defineEndpoint, reply } from '../../kit/endpoint.ts';
 import { openApiDocument } from '../openapi-document.ts';
+import { endpoint as deleteRoom } from './delete-room.ts';
 import { endpoint as getActors } from './get-actors.ts';
 import { endpoint as getCaches } from './get-caches.ts';
 import { endpoint as getLimits } from './get-limits.ts';
+import { endpoint as getReports } from './get-reports.ts';
 import { endpoint as getRoom } from './get-room.ts';
+import { endpoint as getStateDiff } from './get-state-diff.ts';
+import { endpoint as getStateWhy } from './get-state-why.ts';
 import { endpoint as getStreams } from './get-streams.ts';
 import { endpoint as getThreads } from './get-threads.ts';
+import { endpoint as purgeRoom } from './purge-room.ts';
 import { endpoint as restartActor } from './restart-actor.ts';
 
 const DOCUMENT = openApiDocument([
@@ -16,7 +21,12 @@ const DOCUMENT = openApiDocument([
   getCaches,
   getThreads,
   getLimits,
+  getReports,
   getRoom,
+  getStateWhy,
+  getStateDiff,
+  purgeRoom,
+  deleteRoom,
 ]);
 
 /** The OpenAPI document of the inspector. */

@@ -7,7 +7,8 @@ import { type AccountsWorld, createAccountsWorld } from '../../../actors/account
 import type { HttpAnswer, HttpClient } from '../../../support/http-client.ts';
 import { startTestApp, type TestApp } from '../kit/test-app.ts';
 
-const AREAS = /\/src\/http\/client\/(account|devices|login|profile|registration)\//;
+const AREAS =
+  /\/src\/http\/client\/(account|capabilities|devices|fallback|login|moderation|openid|profile|registration|reports|third-party)\//;
 
 let loaded: Promise<readonly Endpoint[]> | undefined;
 
@@ -58,6 +59,8 @@ export async function startAccountApp(
   const services: Partial<Services> = {
     accounts: world.accounts,
     pool: host.ref('pool'),
+    reports: host.ref('reports'),
+    rooms: host.ref('rooms'),
     cached: caches,
     streams,
   };

@@ -36,6 +36,17 @@ describe('the OpenAPI document', () => {
     ]);
   });
 
+  it('has the parameters of the query string, and says which must be there', () => {
+    const query = Type.Object({ type: Type.String(), limit: Type.Optional(Type.Integer({ maximum: 9 })) });
+    const described = openApiDocument([
+      { method: 'GET', path: '/things', spec, query, reply: Type.Object({}) },
+    ]) as unknown as typeof document;
+    expect(described.paths['/things']?.['get']?.parameters).to.deep.equal([
+      { name: 'type', in: 'query', required: true, schema: { type: 'string' } },
+      { name: 'limit', in: 'query', required: false, schema: { type: 'integer', maximum: 9 } },
+    ]);
+  });
+
   it('holds schemas that work after their way over the wire', () => {
     const { responses } = JSON.parse(JSON.stringify(document.paths['/things/{name}']?.['get'])) as Operation;
     const check = Compile(responses['200']?.content['application/json'].schema ?? {});

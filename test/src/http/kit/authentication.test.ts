@@ -116,6 +116,7 @@ describe('authentication', () => {
       deviceId: 'DEVICE',
       isAdmin: false,
       isGuest: false,
+      isSuspended: false,
       tokenHash: hashAccessToken(TOKEN),
     };
     for (const scheme of ['Bearer', 'bearer', 'BEARER']) {

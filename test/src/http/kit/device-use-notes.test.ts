@@ -3,7 +3,14 @@ import type { Services } from '../../../../src/http/kit/services.ts';
 import { createDeviceUseNotes, DEVICE_USE_INTERVAL_MS } from '../../../../src/http/kit/device-use-notes.ts';
 import { createFakeClock } from '../../../support/fake-clock.ts';
 
-const CALLER = { userId: '@a:x', deviceId: 'D', isAdmin: false, isGuest: false, tokenHash: 'h' };
+const CALLER = {
+  userId: '@a:x',
+  deviceId: 'D',
+  isAdmin: false,
+  isGuest: false,
+  isSuspended: false,
+  tokenHash: 'h',
+};
 
 describe('notes of the use of devices', () => {
   it('are one for each token and interval', async () => {

@@ -56,9 +56,10 @@ export function testConfig(change: { readonly [Key in keyof Config]?: Partial<Co
       gateways: 1,
       publicBaseUrl: '',
       adminContact: '',
+      supportPage: '',
       ...change.server,
     },
-    rooms: { defaultVersion: '12', ...change.rooms },
+    rooms: { defaultVersion: '12', publishBy: 'moderators', directoryForEverybody: true, ...change.rooms },
     rateLimits: {
       enabled: true,
       login: ANY_RATE,
@@ -67,6 +68,7 @@ export function testConfig(change: { readonly [Key in keyof Config]?: Partial<Co
       membership: ANY_RATE,
       reading: ANY_RATE,
       ephemeral: ANY_RATE,
+      media: ANY_RATE,
       ...change.rateLimits,
     },
   } as Config;

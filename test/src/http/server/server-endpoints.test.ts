@@ -3,9 +3,11 @@ import { endpoint as health } from '../../../../src/http/server/health/get-healt
 import { endpoint as version } from '../../../../src/http/server/version/get-version.ts';
 import { endpoint as wellKnownClient } from '../../../../src/http/well-known/matrix/get-client.ts';
 import { endpoint as wellKnownServer } from '../../../../src/http/well-known/matrix/get-server.ts';
+import { endpoint as wellKnownSupport } from '../../../../src/http/well-known/matrix/get-support.ts';
 import { type TestApp, startTestApp, testConfig } from '../kit/test-app.ts';
 
-const ALL = [health, version, wellKnownClient, wellKnownServer];
+const ALL = [health, version, wellKnownClient, wellKnownServer, wellKnownSupport];
+const SUPPORT = '/.well-known/matrix/support';
 
 describe('server-level endpoints', () => {
   let test: TestApp;
@@ -45,9 +47,31 @@ describe('server-level endpoints', () => {
     expect((await test.client.get('/.well-known/matrix/client')).status).to.equal(200);
   });
 
+  for (const [adminContact, supportPage, body] of [
+    ['mailto:a@example.org', '', { contacts: [{ role: 'm.role.admin', email_address: 'a@example.org' }] }],
+    ['@a:example.org', '', { contacts: [{ role: 'm.role.admin', matrix_id: '@a:example.org' }] }],
+    ['https://example.org/help', '', { support_page: 'https://example.org/help' }],
+    ['', 'https://example.org/help', { support_page: 'https://example.org/help' }],
+    [
+      'a@example.org',
+      'https://example.org/help',
+      {
+        contacts: [{ role: 'm.role.admin', email_address: 'a@example.org' }],
+        support_page: 'https://example.org/help',
+      },
+    ],
+    ['ask the porter', '', null],
+  ] as const)
+    it(`say whom to turn to: "${adminContact}" and "${supportPage}"`, async () => {
+      test = await startTestApp(ALL, { config: testConfig({ server: { adminContact, supportPage } }) });
+      const answer = await test.client.get(SUPPORT);
+      if (body === null) expect(answer.status).to.equal(404);
+      else expect(answer.body).to.deep.equal(body);
+    });
+
   it('answer 404 M_NOT_FOUND when nothing is configured', async () => {
     await serve('');
-    for (const path of ['/.well-known/matrix/client', '/.well-known/matrix/server']) {
+    for (const path of ['/.well-known/matrix/client', '/.well-known/matrix/server', SUPPORT]) {
       const answer = await test.client.get(path);
       expect([answer.status, (answer.body as { errcode?: string }).errcode]).to.deep.equal([
         404,

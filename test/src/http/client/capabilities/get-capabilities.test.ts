@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { hashAccessToken } from '../../../../../db/accounts/token-hash.ts';
 import type { ReadDb } from '../../../../../db/kit/read-db.ts';
 import { endpoint } from '../../../../../src/http/client/capabilities/get-capabilities.ts';
+import { ROOM_VERSIONS } from '../../../../../src/matrix/rooms/room-versions.ts';
 import { type TestApp, emptyDb, startTestApp, testConfig } from '../../kit/test-app.ts';
 
 const TOKEN = 'syt_alice';
@@ -25,7 +26,7 @@ describe('GET /_matrix/client/v3/capabilities', () => {
   let test: TestApp;
   afterEach(() => test.close());
 
-  it('tells the room versions and switches off what is not served', async () => {
+  it('8.6 tells the room versions and switches off what is not served', async () => {
     test = await startTestApp([endpoint], { db, config: testConfig({ rooms: { defaultVersion: '11' } }) });
     const { body } = await test.client.get('/_matrix/client/v3/capabilities', { token: TOKEN });
     const { capabilities } = body as unknown as Capabilities;
@@ -42,6 +43,18 @@ describe('GET /_matrix/client/v3/capabilities', () => {
       'm.get_login_token',
     ])
       expect(capabilities[name], name).to.deep.equal({ enabled: false });
+  });
+
+  it('8.6 tells the configured default version and just the known ones', async () => {
+    for (const { id } of ROOM_VERSIONS) {
+      test = await startTestApp([endpoint], { db, config: testConfig({ rooms: { defaultVersion: id } }) });
+      const { body } = await test.client.get('/_matrix/client/v3/capabilities', { token: TOKEN });
+      expect((body as unknown as Capabilities).capabilities['m.room_versions']).to.deep.equal({
+        default: id,
+        available: Object.fromEntries(ROOM_VERSIONS.map((version) => [version.id, 'stable'])),
+      });
+      if (id !== ROOM_VERSIONS.at(-1)?.id) await test.close();
+    }
   });
 
   it('switches on what is served', async () => {

@@ -21,7 +21,9 @@ describe('logging in and out', () => {
 
   it('names its flows', async () => {
     const answer = await app.client.get(LOGIN);
-    expect(answer.body).to.deep.equal({ flows: [{ type: 'm.login.password' }] });
+    expect(answer.body).to.deep.equal({
+      flows: [{ type: 'm.login.password' }, { type: 'm.login.token', get_login_token: true }],
+    });
   });
 
   for (const name of ['alice', '@alice:example.org', 'ALICE', '@Alice:example.org']) {
@@ -54,7 +56,8 @@ describe('logging in and out', () => {
   });
 
   it('refuses what it does not know', async () => {
-    expect(outcomeOf(await logIn({ ...as('alice'), type: 'm.login.token' }))).to.equal('400 M_UNKNOWN');
+    for (const type of ['m.login.email', 'toString'])
+      expect(outcomeOf(await logIn({ ...as('alice'), type })), type).to.equal('400 M_UNKNOWN');
     const phone = { identifier: { type: 'm.id.phone', country: 'GB', phone: '1' } };
     expect(outcomeOf(await logIn(phone))).to.equal('400 M_UNKNOWN');
     expect(outcomeOf(await logIn({}))).to.equal('400 M_MISSING_PARAM');

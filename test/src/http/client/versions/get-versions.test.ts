@@ -34,6 +34,41 @@ describe('GET /_matrix/client/versions', () => {
     });
   });
 
+  it('claims the flag of a proposal when all of it is served', async () => {
+    const admin = '/_matrix/client/v1/admin';
+    const three = [
+      `GET ${admin}/lock/{userId}`,
+      `PUT ${admin}/lock/{userId}`,
+      `GET ${admin}/suspend/{userId}`,
+    ];
+    expect(await versionsWith(three)).to.deep.include({ unstable_features: {} });
+    await test.close();
+    expect(await versionsWith([...three, `PUT ${admin}/suspend/{userId}`])).to.deep.include({
+      unstable_features: { 'uk.timedout.msc4323': true },
+    });
+  });
+
+  it('claims that account data can be deleted when all of it can', async () => {
+    const global = 'DELETE /_matrix/client/v3/user/{userId}/account_data/{type}';
+    const ofRoom = 'DELETE /_matrix/client/v3/user/{userId}/rooms/{roomId}/account_data/{type}';
+    expect(await versionsWith([global])).to.deep.include({ unstable_features: {} });
+    await test.close();
+    expect(await versionsWith([global, ofRoom])).to.deep.include({
+      unstable_features: { 'org.matrix.msc3391': true },
+    });
+  });
+
+  it('claims cross-signing when all of it is served', async () => {
+    const routes = ['device_signing', 'signatures'].map(
+      (part) => `POST /_matrix/client/v3/keys/${part}/upload`,
+    );
+    expect(await versionsWith(routes.slice(0, 1))).to.deep.include({ unstable_features: {} });
+    await test.close();
+    expect(await versionsWith(routes)).to.deep.include({
+      unstable_features: { 'org.matrix.e2e_cross_signing': true },
+    });
+  });
+
   it('claims no version after a gap', async () => {
     expect(await versionsWith([...ROUTES_UP_TO_1_4.slice(0, 4), TIMESTAMP_OF_1_6])).to.deep.include({
       versions: ['v1.1', 'v1.2', 'v1.3'],

@@ -1,0 +1,26 @@
+import { Type } from 'typebox';
+import { defineEndpoint } from '../../kit/endpoint.ts';
+import { legacyRefusal } from './find-content.ts';
+import { downloadQuery, mediaParams, olderPaths } from './media-paths.ts';
+import { serveContent } from './serve-content.ts';
+
+/** Gives media, to anybody, where that is allowed. */
+export const endpoint = defineEndpoint({
+  method: 'GET',
+  path: '/_matrix/media/v3/download/{serverName}/{mediaId}',
+  aliases: olderPaths('/download/{serverName}/{mediaId}'),
+  spec: 'Client-Server API v1.19, GET /_matrix/media/v3/download/{serverName}/{mediaId}',
+  auth: 'none',
+  rateLimit: 'media',
+  params: mediaParams,
+  query: downloadQuery,
+  reply: Type.Unknown(),
+  needs: ['clock', 'config', 'db', 'media', 'random'],
+  handle({ params, query, services, aborted }) {
+    const refused = legacyRefusal(services);
+    if (refused !== null) return Promise.resolve(refused);
+    const { serverName, mediaId } = params;
+    const wish = { serverName, mediaId, timeoutMs: query.timeout_ms, aborted };
+    return serveContent(services, wish, null, true);
+  },
+});

@@ -1,0 +1,39 @@
+import { type MemberChange, readMemberChangesOfRoom } from '../../db/rooms/sync-reader.ts';
+import { type DeviceListContext, type DeviceListNews, readDeviceLists } from './device-lists.ts';
+import { isNewlyJoined, type MembershipInRange, readMemberships } from './memberships.ts';
+
+const EVENTS = 'events';
+
+async function readChangesOfMembers(
+  { services, range }: DeviceListContext,
+  joined: readonly MembershipInRange[],
+): Promise<readonly MemberChange[]> {
+  const [from, to] = [range.from(EVENTS), range.to(EVENTS)];
+  const changed = joined.filter(({ roomId }) =>
+    services.streams.mayHaveChanged(EVENTS, `room:${roomId}`, from),
+  );
+  const changes = await Promise.all(
+    changed.map(({ roomId }) => readMemberChangesOfRoom(services.db, roomId, from, to)),
+  );
+  return changes.flat();
+}
+
+/**
+ * Whose devices the caller has to ask for again after a range, and whose no longer: what the answers of sync over that range have said, for
+ * a client that has missed them. Client-Server API v1.19, `GET /_matrix/client/v3/keys/changes`.
+ */
+export async function readKeyChanges(context: DeviceListContext): Promise<DeviceListNews> {
+  const { services, caller, range } = context;
+  const memberships = await readMemberships(services, caller.userId, range);
+  const joined = memberships.filter(({ membership }) => membership === 'join');
+  const newlyJoined = joined.filter((room) => isNewlyJoined(room, false));
+  return readDeviceLists(context, {
+    joined: joined.map(({ roomId }) => roomId),
+    newlyJoined: newlyJoined.map(({ roomId }) => roomId),
+    left: memberships.filter(({ membership, before }) => membership !== 'join' && before === 'join'),
+    memberChanges: await readChangesOfMembers(
+      context,
+      joined.filter((room) => !newlyJoined.includes(room)),
+    ),
+  });
+}
