@@ -1,5 +1,5 @@
-// Mocha's dots for people, and two numbers for .ci/run in the file that TEST_REPORT names.
-const { writeFileSync } = require('node:fs');
+// Mocha's dots for people, and two numbers for .ci/run: a line of each run in the file that TEST_REPORT names.
+const { appendFileSync } = require('node:fs');
 const { reporters, Runner } = require('mocha');
 
 module.exports = class CountingReporter extends reporters.Dot {
@@ -8,7 +8,7 @@ module.exports = class CountingReporter extends reporters.Dot {
     const file = process.env.TEST_REPORT;
     if (file === undefined || file === '') return;
     runner.on(Runner.constants.EVENT_RUN_END, () => {
-      writeFileSync(file, `${this.stats.passes} ${this.stats.failures}\n`);
+      appendFileSync(file, `${this.stats.passes} ${this.stats.failures}\n`);
     });
   }
 };

@@ -19,8 +19,19 @@ const insertInto = (stream: string) =>
     sql: `INSERT INTO ${stream} (position, text) VALUES (:position, :text)`,
   });
 
+const pause = new Int32Array(new SharedArrayBuffer(4));
+
+/** Writes all of it before it returns. The pipe does not block: when its reader is busy, it takes nothing for a while. */
 const tell = (answer: KeeperAnswer): void => {
-  writeSync(stdout.fd, `${JSON.stringify(answer)}\n`);
+  let rest = Buffer.from(`${JSON.stringify(answer)}\n`);
+  while (rest.length > 0) {
+    try {
+      rest = rest.subarray(writeSync(stdout.fd, rest));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
+      Atomics.wait(pause, 0, 0, 1);
+    }
+  }
 };
 
 /** Figures that kill this process when a statement of `stream` has run: after the allocation, before the commit. */
