@@ -1,5 +1,5 @@
 import { storeEvaluation } from '../../db/push/writer.ts';
-import type { Timer } from '../../src/kit/clock.ts';
+import { standBack, type Timer } from '../../src/kit/clock.ts';
 import type { PushRow } from '../../db/push/stream-reader.ts';
 import { makeTurnTaker } from '../../src/sync/yield-turn.ts';
 import { cached } from '../cached.ts';
@@ -65,8 +65,11 @@ async function evaluateAll(loop: Loop): Promise<'done' | 'later'> {
     if (evaluation.events > 0 && !(await store(loop, evaluation))) return 'later';
     loop.looked = evaluation.to;
     metrics.counter('push.events').add(evaluation.events);
+    // While others send, it stands back for them; what has piled up by then is worked off when they pause.
+    const isBusy = loop.target > to;
     const rows = evaluation.notifications.reduce((sum, { userNids }) => sum + userNids.length, 0);
     metrics.counter('push.notifications').add(rows);
+    if (isBusy) await standBack(context.clock, context.clock.monotonic() - startedAt);
   }
   return 'done';
 }

@@ -5,8 +5,8 @@ import type { PushOutcome } from '../../src/matrix/push/evaluator.ts';
 import { type Candidate, evaluateEvent, pushEventOf, senderOf } from '../../src/sync/push/evaluate-event.ts';
 import type { PushServices } from '../../src/sync/push/event-facts.ts';
 
-/** Events that are read and stored together. */
-export const EVENTS_PER_BATCH = 250;
+/** Events that are read and stored together: in a large room each is a row for every member, and other writes wait for them. */
+export const EVENTS_PER_BATCH = 32;
 
 /** Events after which other messages of the thread get their turn. */
 const EVENTS_PER_TURN = 10;

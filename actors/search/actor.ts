@@ -23,6 +23,7 @@ export const searchActor = defineActor<SearchProtocol>({
     let timer: Timer | null = null;
     const indexer = createIndexer({
       db: env.db,
+      clock,
       isEnded: () => ended.aborted || isStopping,
       async write(steps) {
         if (steps.length === 0) return true;
@@ -35,13 +36,13 @@ export const searchActor = defineActor<SearchProtocol>({
     let last = Promise.resolve(0);
 
     /** One run after the other: each sees what was committed before it was asked for. */
-    function runAgain(): Promise<number> {
-      last = last.then(() => indexer.run());
+    function runAgain(isUrgent: boolean): Promise<number> {
+      last = last.then(() => indexer.run(isUrgent));
       return last;
     }
 
     async function tick(): Promise<void> {
-      await runAgain();
+      await runAgain(false);
       if (!ended.aborted && !isStopping) schedule();
     }
 
@@ -59,7 +60,7 @@ export const searchActor = defineActor<SearchProtocol>({
     schedule();
     return {
       handlers: {
-        'search.index-now': () => later(runAgain().then((position) => ({ position }))),
+        'search.index-now': () => later(runAgain(true).then((position) => ({ position }))),
       },
       async stop() {
         isStopping = true;

@@ -10,6 +10,7 @@ import {
   readRoomNids,
 } from '../../db/search/index-reader.ts';
 import { forgetEvents, forgetRoom, indexEvent, noteProgress, noteRoom } from '../../db/search/writer.ts';
+import { type Clock, standBack } from '../../src/kit/clock.ts';
 import { SEARCHED_TYPES, searchTextOf } from './search-text.ts';
 
 /** Rows of the events stream that are indexed in one write: what waits for the store meanwhile waits for no more than these. */
@@ -24,6 +25,7 @@ export interface IndexerParts {
   readonly write: (steps: readonly WriteStep[]) => Promise<boolean>;
   /** True when nothing is to be begun any more. */
   readonly isEnded: () => boolean;
+  readonly clock: Clock;
 }
 
 /** Lets the index follow the events stream. */
@@ -31,9 +33,10 @@ export interface Indexer {
   /**
    * Indexes up to where the stream is now, a few rows at a time.
    *
+   * @param isUrgent somebody waits for it; otherwise it stands back for those who send
    * @returns how far the index has come: less than that when storage cannot be written, or the life of the actor ends
    */
-  run(): Promise<number>;
+  run(isUrgent: boolean): Promise<number>;
 }
 
 type RoomRow = Extract<EventsRow, { readonly kind: 'room' }>;
@@ -107,18 +110,20 @@ async function forgetGone({ db, write, isEnded }: IndexerParts, row: RoomRow): P
 
 /** Makes the indexer of one life of the actor. At most one `run` is under way at a time. */
 export function createIndexer(parts: IndexerParts): Indexer {
-  const { db, write, isEnded } = parts;
+  const { db, write, isEnded, clock } = parts;
   return {
-    async run() {
+    async run(isUrgent) {
       const progress = await readProgress(db);
       let { indexedUpTo } = progress;
       while (indexedUpTo < progress.position && !isEnded()) {
+        const startedAt = clock.monotonic();
         const { rows, to, change } = await readRows(db, indexedUpTo, progress.position);
         const steps = await stepsOf(db, rows);
         if (change !== null && !(await write(steps))) break;
         if (change !== null && !(await forgetGone(parts, change))) break;
         if (!(await write([...(change === null ? steps : []), noteProgress(to)]))) break;
         indexedUpTo = to;
+        if (!isUrgent) await standBack(clock, clock.monotonic() - startedAt);
       }
       return indexedUpTo;
     },

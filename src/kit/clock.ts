@@ -40,6 +40,9 @@ export const systemClock: Clock = {
   cancel: (timer) => clearTimeout((timer as SystemTimer).handle),
 };
 
+/** How much longer others work than what is done behind their backs. */
+const STAND_BACK_FACTOR = 9;
+
 /**
  * Resolves after `delayMs` on the given clock.
  *
@@ -49,4 +52,14 @@ export function sleep(clock: Clock, delayMs: Milliseconds): Promise<void> {
   return new Promise((resolve) => {
     clock.after(delayMs, resolve);
   });
+}
+
+/**
+ * Lets others work nine times as long as a piece of work behind everybody's back has taken: such work then takes a tenth of a thread at most,
+ * however much of it there is.
+ *
+ * @param tookMs how long the piece took, in milliseconds
+ */
+export async function standBack(clock: Clock, tookMs: Milliseconds): Promise<void> {
+  if (tookMs > 0) await sleep(clock, tookMs * STAND_BACK_FACTOR);
 }
