@@ -2,8 +2,7 @@ import { readUsersWithPushers } from '../../db/push/pusher-reader.ts';
 import type { PushRow } from '../../db/push/stream-reader.ts';
 import type { ReceiptsRow } from '../../db/receipts/stream-reader.ts';
 import type { Timer } from '../../src/kit/clock.ts';
-import { lookupBySystem } from '../../src/media/previews/guarded-connect.ts';
-import { createGatewayClient } from '../../src/push-gateway/gateway-client.ts';
+import type { GatewayClient } from '../../src/push-gateway/gateway-client.ts';
 import type { StreamPosition, StreamRows } from '../../src/streams/message.ts';
 import { cached } from '../cached.ts';
 import { defineActor } from '../environment.ts';
@@ -17,6 +16,26 @@ const MAILBOX_LIMIT = 10_000;
 /** How often pushers whose devices are gone are looked for, and those that were interrupted are taken up again. */
 export const SWEEP_INTERVAL_MS = 10 * 60 * 1_000;
 
+async function openGateways(allowPrivateAddresses: boolean): Promise<GatewayClient> {
+  const [{ createGatewayClient }, { lookupBySystem }] = await Promise.all([
+    import('../../src/push-gateway/gateway-client.ts'),
+    import('../../src/media/previews/guarded-connect.ts'),
+  ]);
+  return createGatewayClient({ allowPrivateAddresses, lookup: lookupBySystem });
+}
+
+/** The HTTP client is loaded with the first notification: a server that has just started needs none. */
+function gatewaysWhenNeeded(allowPrivateAddresses: boolean): GatewayClient {
+  let opened: Promise<GatewayClient> | null = null;
+  return {
+    async notify(url, body) {
+      opened ??= openGateways(allowPrivateAddresses);
+      return (await opened).notify(url, body);
+    },
+    close: async () => (await opened)?.close(),
+  };
+}
+
 /**
  * Tells push gateways what users are notified of. Each pusher is at its own place, which is stored, and waits for nobody but its own gateway:
  * what a restart interrupts goes on after it, and is said twice at worst.
@@ -29,7 +48,7 @@ export const pushSenderActor = defineActor<PushSenderProtocol>({
     const { clock, env } = context;
     const { db, config } = env;
     const { allowPrivateAddresses } = config.push;
-    const gateways = createGatewayClient({ allowPrivateAddresses, lookup: lookupBySystem });
+    const gateways = gatewaysWhenNeeded(allowPrivateAddresses);
     const desk: DeliveryDesk = {
       context,
       services: { db, cached: cached(context) },
