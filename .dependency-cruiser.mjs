@@ -73,7 +73,7 @@ export default {
       name: 'media-knows-no-row',
       severity: 'error',
       from: { path: '^src/media/' },
-      to: { path: '^(src|actors|db)/', ...others('^src/(kit|matrix|media)/') },
+      to: { path: '^(src|actors|db)/', ...others('^src/(kit|matrix|http-client|media)/') },
     },
     {
       name: 'sharp-in-one-folder',

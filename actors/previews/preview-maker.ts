@@ -1,13 +1,13 @@
 import { createBlobWriter, isStorageFull, mediaFolder } from '../../src/media/blob-store.ts';
 import { canHaveThumbnail, sniffType } from '../../src/media/content-type.ts';
-import { createAddressGuard } from '../../src/media/previews/address-guard.ts';
+import { createAddressGuard } from '../../src/http-client/address-guard.ts';
 import {
   createPageFetcher,
   type FetchedPage,
   type FetchFailure,
   type PageFetcher,
 } from '../../src/media/previews/fetch-page.ts';
-import { lookupBySystem } from '../../src/media/previews/guarded-connect.ts';
+import { lookupBySystem } from '../../src/http-client/guarded-connect.ts';
 import { type PageProperties, readPage } from '../../src/media/previews/read-page.ts';
 import type { Json } from '../../src/kit/json.ts';
 import { isRefusal } from '../../src/matrix/refusal.ts';

@@ -7,7 +7,7 @@ import type { StreamPosition, StreamRows } from '../../src/streams/message.ts';
 import { cached } from '../cached.ts';
 import { defineActor } from '../environment.ts';
 import { AskFailed } from '../kit/ref.ts';
-import { followStream } from '../push/stream-follower.ts';
+import { followStream } from '../stream-follower.ts';
 import type { DeliveryDesk } from './delivery.ts';
 import type { PushSenderProtocol } from './protocol.ts';
 import { createPusherWorkers } from './workers.ts';
@@ -19,7 +19,7 @@ export const SWEEP_INTERVAL_MS = 10 * 60 * 1_000;
 async function openGateways(allowPrivateAddresses: boolean): Promise<GatewayClient> {
   const [{ createGatewayClient }, { lookupBySystem }] = await Promise.all([
     import('../../src/push-gateway/gateway-client.ts'),
-    import('../../src/media/previews/guarded-connect.ts'),
+    import('../../src/http-client/guarded-connect.ts'),
   ]);
   return createGatewayClient({ allowPrivateAddresses, lookup: lookupBySystem });
 }

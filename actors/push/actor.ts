@@ -14,7 +14,7 @@ import { unavailableRefusal } from '../unavailable-refusal.ts';
 import { createEvaluationLoop } from './evaluation-loop.ts';
 import type { PushProtocol, PushStored } from './protocol.ts';
 import { pruneRegularly } from './retention.ts';
-import { followStream } from './stream-follower.ts';
+import { followStream } from '../stream-follower.ts';
 
 type SetPusher = InputOf<PushProtocol, 'push.set-pusher'>;
 

@@ -1,7 +1,7 @@
 import type { CachesRow } from '../../src/streams/caches-stream.ts';
 import { defineActor } from '../environment.ts';
+import { followStream } from '../stream-follower.ts';
 import type { UserDirectoryProtocol } from './protocol.ts';
-import { feedFrom } from './stream-feed.ts';
 import { createUpkeep } from './upkeep.ts';
 
 const MAILBOX_LIMIT = 10_000;
@@ -17,8 +17,8 @@ export const userDirectoryActor = defineActor<UserDirectoryProtocol>({
   order: { kind: 'serial' },
   async start(context) {
     const upkeep = await createUpkeep(context);
-    const events = feedFrom(context, 'rooms', EVENTS, true);
-    const facts = feedFrom(context, 'caches', 'caches', false);
+    const events = followStream(context, { owner: 'rooms', stream: EVENTS, positionsOnly: true });
+    const facts = followStream(context, { owner: 'caches', stream: 'caches', positionsOnly: false });
     let factsUpTo: number | null = null;
     return {
       handlers: {

@@ -1,7 +1,7 @@
 import { Agent, request } from 'undici';
 import { isJsonObject, type JsonObject } from '../kit/json.ts';
-import { createAddressGuard } from '../media/previews/address-guard.ts';
-import { createGuardedConnect, type Lookup } from '../media/previews/guarded-connect.ts';
+import { createAddressGuard } from '../http-client/address-guard.ts';
+import { createGuardedConnect, type Lookup } from '../http-client/guarded-connect.ts';
 
 /** Connections to one gateway: a slow one keeps its own pushes waiting and nobody else's. */
 const CONNECTIONS_PER_GATEWAY = 8;

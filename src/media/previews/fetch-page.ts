@@ -2,8 +2,8 @@ import type { Readable } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
 import { Agent, request } from 'undici';
 import type { Clock } from '../../kit/clock.ts';
-import type { AddressGuard } from './address-guard.ts';
-import { AddressForbidden, createGuardedConnect, type Lookup } from './guarded-connect.ts';
+import type { AddressGuard } from '../../http-client/address-guard.ts';
+import { AddressForbidden, createGuardedConnect, type Lookup } from '../../http-client/guarded-connect.ts';
 
 /** How often a page may send us elsewhere. */
 export const REDIRECTS_MAX = 5;

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { INDEX_INTERVAL_MS } from '../../../actors/search/actor.ts';
-import { ROWS_PER_WRITE_MAX } from '../../../actors/search/indexer.ts';
+import { createIndexer, ROWS_PER_WRITE_MAX } from '../../../actors/search/indexer.ts';
 import { defineQuery } from '../../../db/kit/query.ts';
 import { openWriteConnection } from '../../../db/kit/sqlite.ts';
 import { readProgress } from '../../../db/search/index-reader.ts';
@@ -59,6 +59,30 @@ describe('the search index', () => {
     await world.clock.advance(INDEX_INTERVAL_MS);
     await world.host.idle();
     expect(await find('hello')).to.deep.equal([said, next]);
+  });
+
+  it('stands back for those who send, and not when somebody waits for it', async () => {
+    await alice.say(room, 'hello');
+    const waits: number[] = [];
+    let now = 0;
+    const indexer = createIndexer({
+      db: world.database.db,
+      isEnded: () => false,
+      write: () => Promise.resolve(true),
+      clock: {
+        ...world.clock,
+        monotonic: () => (now += 10),
+        after(delayMs, action) {
+          waits.push(delayMs);
+          action();
+          return world.clock.after(0, () => undefined);
+        },
+      },
+    });
+    await indexer.run(true);
+    expect(waits).to.deep.equal([]);
+    await indexer.run(false);
+    expect(waits).to.deep.equal([90]);
   });
 
   it('goes on where its last life ended, and from the beginning of an older database', async () => {

@@ -2,7 +2,7 @@ import type { AddressInfo } from 'node:net';
 import { createServer as createSecureServer } from 'node:tls';
 import { gzipSync } from 'node:zlib';
 import { expect } from 'chai';
-import { createAddressGuard } from '../../../../src/media/previews/address-guard.ts';
+import { createAddressGuard } from '../../../../src/http-client/address-guard.ts';
 import {
   createPageFetcher,
   FETCH_MS_MAX,

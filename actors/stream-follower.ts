@@ -1,5 +1,5 @@
-import type { Timer } from '../../src/kit/clock.ts';
-import type { TroupeContext } from '../environment.ts';
+import type { Timer } from '../src/kit/clock.ts';
+import type { TroupeContext } from './environment.ts';
 
 /** How soon a subscription that its owner's mailbox had no room for is tried again. */
 const SUBSCRIBE_RETRY_MS = 100;
@@ -9,7 +9,7 @@ const CHECK_INTERVAL_MS = 5_000;
 
 /** What is followed. */
 export interface FollowedStream {
-  readonly owner: 'rooms' | 'receipts' | 'push';
+  readonly owner: 'rooms' | 'receipts' | 'push' | 'caches';
   readonly stream: string;
   /** The rows are of no interest. */
   readonly positionsOnly: boolean;
