@@ -136,6 +136,8 @@ for (const gateways of [1, 2, 4]) {
         { msgtype: 'm.text', body: 'one' },
       );
       expect(again.event_id).to.equal(first.event_id);
+      // He reads it before he answers: matrix-js-sdk shows what is sent at once, in front of what it has not synced yet.
+      await eventually(bob, 'the first message', () => textsOf(roomOf(bob)).join() === 'one');
       await bob.sendTextMessage(roomId, 'two');
       for (const client of [ann, bob]) {
         await eventually(client, 'both messages', () => textsOf(roomOf(client)).join() === 'one,two');
