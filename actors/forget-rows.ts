@@ -16,6 +16,9 @@ export interface ForgottenRow {
   readonly userId?: string;
   /** Of account data. */
   readonly type?: string;
+  /** Of what holds of one room, and there of one thread. */
+  readonly roomId?: string;
+  readonly rootId?: string;
 }
 
 /**

@@ -13,6 +13,7 @@ const SINGLE: Readonly<Record<Exclude<keyof ActorProtocols, 'inspector'>, Load>>
   accounts: async () => (await import('./accounts/actor.ts')).accountsActor,
   caches: async () => (await import('./caches/actor.ts')).cachesActor,
   committer: async () => (await import('./committer/actor.ts')).committerActor,
+  'delayed-events': async () => (await import('./delayed-events/actor.ts')).delayedEventsActor,
   'device-lists': async () => (await import('./device-lists/actor.ts')).deviceListsActor,
   federation: async () => (await import('./federation/actor.ts')).federationActor,
   'key-backup': async () => (await import('./key-backup/actor.ts')).keyBackupActor,
@@ -28,14 +29,27 @@ const SINGLE: Readonly<Record<Exclude<keyof ActorProtocols, 'inspector'>, Load>>
   reports: async () => (await import('./reports/actor.ts')).reportsActor,
   rooms: async () => (await import('./rooms/actor.ts')).roomsActor,
   search: async () => (await import('./search/actor.ts')).searchActor,
+  'server-notices': async () => (await import('./server-notices/actor.ts')).serverNoticesActor,
+  'thread-subscriptions': async () =>
+    (await import('./thread-subscriptions/actor.ts')).threadSubscriptionsActor,
   'to-device': async () => (await import('./to-device/actor.ts')).toDeviceActor,
   'user-directory': async () => (await import('./user-directory/actor.ts')).userDirectoryActor,
   typing: async () => (await import('./typing/actor.ts')).typingActor,
 };
 
+/** The endpoints, some hundreds of files, are read while the store comes up: the actor itself is started last of all. */
+async function loadHttpActor(thread: string): Promise<Definition> {
+  const [{ httpActor }, { loadEndpoints }] = await Promise.all([
+    import('./http/actor.ts'),
+    import('../src/http/kit/load-endpoints.ts'),
+  ]);
+  const endpoints = await loadEndpoints();
+  return httpActor(thread, () => Promise.resolve(endpoints));
+}
+
 /** Every actor that exists once per thread, named `<actor>@<thread>`. */
 const PER_THREAD: Readonly<Record<string, Load>> = {
-  http: async (thread) => (await import('./http/actor.ts')).httpActor(thread),
+  http: loadHttpActor,
   views: async (thread) => (await import('./views/actor.ts')).defineViewsActor(thread),
 };
 

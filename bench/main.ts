@@ -1,3 +1,5 @@
+import { benchE2ee } from './e2ee.ts';
+import { benchFanout } from './fanout.ts';
 import { benchLargeRoom } from './large-room.ts';
 import { benchMemory } from './memory.ts';
 import { benchMessages } from './messages.ts';
@@ -6,11 +8,15 @@ import { benchSend } from './send.ts';
 import { benchStart } from './start.ts';
 import { benchStateDisk } from './state-disk.ts';
 import { benchStateRes } from './state-res.ts';
+import { benchSync } from './sync.ts';
 import { benchWake } from './wake.ts';
 
 const BENCHES: Readonly<Record<string, (nodeFlags: readonly string[]) => Promise<void>>> = {
+  e2ee: benchE2ee,
   send: benchSend,
   wake: benchWake,
+  sync: benchSync,
+  fanout: benchFanout,
   start: benchStart,
   memory: benchMemory,
   'state-disk': benchStateDisk,

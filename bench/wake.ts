@@ -9,7 +9,7 @@ import {
 } from './kit/client.ts';
 import { percentile, report } from './kit/figures.ts';
 import { httpFloor } from './kit/floors.ts';
-import { startServer } from './kit/server.ts';
+import { processorMs, startServer } from './kit/server.ts';
 
 const ROOMS = 20;
 const MEMBERS = 5;
@@ -126,11 +126,13 @@ export async function benchWake(nodeFlags: readonly string[]): Promise<void> {
     }
     const loops = await Promise.all(users.map((user) => secondConnection(server.port, user)));
     const running = loops.map((user) => syncLoop(user, deliveries, () => isOver));
+    const processorBefore = processorMs(server.pid);
     const sent = await sendSteadily(users, deliveries);
     const deadline = performance.now() + 5_000;
     while (deliveries.missing > 0 && performance.now() < deadline) {
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
+    const processorUsedMs = processorMs(server.pid) - processorBefore;
     isOver = true;
     for (const user of [...users, ...loops]) user.connection.close();
     await Promise.allSettled(running);
@@ -144,6 +146,7 @@ export async function benchWake(nodeFlags: readonly string[]): Promise<void> {
           'p99 ms': percentile(deliveries.latencies, 0.99),
           'max ms': Math.max(...deliveries.latencies),
           'p50 of floor': p50 / floor.p50Ms,
+          'µs of processor per message': (processorUsedMs * 1_000) / sent,
           sent,
           delivered: deliveries.latencies.length,
           lost: deliveries.missing,

@@ -1,13 +1,13 @@
 import { spawnSync } from 'node:child_process';
 
 /**
- * Runs every test: first, two files at a time, all that needs nothing but its own process; then, one after the other, those that start whole
- * servers, for these need the processor themselves. What is given behind `npm test --` goes to both.
+ * Runs every test, two files at a time: first all that needs nothing but its own process, then those that start whole servers. What is given
+ * behind `npm test --` goes to both.
  */
 const RUNS: readonly (readonly string[])[] = [
   ['--parallel', '--jobs', '2', '--ignore', 'test/stories/**', 'test/**/*.test.ts'],
   // matrix-js-sdk leaves timers behind that would keep the process for most of a minute.
-  ['--exit', 'test/stories/**/*.test.ts'],
+  ['--parallel', '--jobs', '2', '--exit', 'test/stories/**/*.test.ts'],
 ];
 
 let hasFailed = false;

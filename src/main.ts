@@ -9,7 +9,7 @@ import { loadConfig } from './config/load-config.ts';
 import { systemClock } from './kit/clock.ts';
 import { createLogger } from './kit/pino-logger.ts';
 import { systemRandom } from './kit/random.ts';
-import { ROOM_VERSIONS } from './matrix/rooms/room-versions.ts';
+import { KNOWN_ROOM_VERSIONS } from './matrix/rooms/room-versions.ts';
 
 const USAGE = `Usage: npm start -- [--config FILE]
 
@@ -30,7 +30,7 @@ function readConfig(ownFile: string | undefined): Config {
     defaults: { file: 'config.toml', text: builtIn },
     ...own,
     environment: process.env,
-    roomVersions: ROOM_VERSIONS.map(({ id }) => id),
+    roomVersions: KNOWN_ROOM_VERSIONS.map(({ id }) => id),
     cores: availableParallelism(),
   });
 }

@@ -44,14 +44,17 @@ export function createAccountChanges(
   async function setPassword({
     userId,
     passwordHash,
-    onlyDeviceToKeep: keep,
+    onlyDeviceToKeep: onlyKept,
+    deletesAllDevices = false,
   }: Input<'accounts.change-password'>) {
-    const others = keep === null ? [] : await findDeviceIds(env.db, userId);
+    const keep = deletesAllDevices ? null : onlyKept;
+    const deletes = deletesAllDevices || keep !== null;
+    const others = deletes ? await findDeviceIds(env.db, userId) : [];
     const written = await writeAccounts(context, [
       ...changePassword(userId, passwordHash),
       // Whoever got one by knowing the old password is not to use it.
       ...revokePassingTokens(userId),
-      ...(keep === null ? [] : deleteOtherDevicesOf(userId, keep)),
+      ...(deletes ? deleteOtherDevicesOf(userId, keep) : []),
     ]);
     if (isRefusal(written)) return written;
     const published = await announcer.publish([...written.revocations, { fact: 'account', userId }]);
@@ -75,7 +78,12 @@ export function createAccountChanges(
     return changed(published, recorded);
   }
 
-  async function setField({ userId, field, valueJson }: Input<'accounts.set-profile-field'>) {
+  async function setField({
+    userId,
+    field,
+    valueJson,
+    staysOutOfRooms = false,
+  }: Input<'accounts.set-profile-field'>) {
     const others = (await readProfileFields(env.db, userId)).filter((entry) => entry.field !== field);
     const after = valueJson === null ? others : [...others, { field, value: valueJson }];
     if (valueJson !== null && profileSizeBytes(after) > PROFILE_BYTES_MAX) {
@@ -84,7 +92,8 @@ export function createAccountChanges(
     const written = await writeAccounts(context, setProfileField(userId, field, valueJson));
     if (isRefusal(written)) return written;
     const published = await announcer.publish([{ fact: 'profile', userId }]);
-    if (field !== DISPLAYNAME_FIELD && field !== AVATAR_URL_FIELD) return changed(published);
+    const isOfMembers = field === DISPLAYNAME_FIELD || field === AVATAR_URL_FIELD;
+    if (!isOfMembers || staysOutOfRooms) return changed(published);
     return changed(published, await announcer.updateRooms(userId, profileOf(after)));
   }
 

@@ -31,7 +31,7 @@ async function untilDone(ask: () => Promise<{ readonly isMore: boolean } | Refus
   }
 }
 
-/** Takes a user out of all rooms, then away what the user wants erased. */
+/** Takes away the keys of a user, the user out of all rooms, then what the user wants erased. */
 function createLeaver(context: TroupeContext): (userId: string) => Promise<Attempt> {
   const { env, log } = context;
 
@@ -66,6 +66,22 @@ function createLeaver(context: TroupeContext): (userId: string) => Promise<Attem
     return 'done';
   }
 
+  /** Nobody can ever read a backup whose user is gone, or verify anybody with that user's keys. */
+  async function forgetKeys(userId: string): Promise<Attempt> {
+    const answers = await Promise.all([
+      context.ref('key-backup').ask('key-backup.forget-user', { userId }),
+      context.ref('keys').ask('keys.forget-user', { userId }),
+    ]);
+    return answers.some(isRefusal) ? 'later' : 'done';
+  }
+
+  /** Whoever has gone reads no thread. */
+  async function forgetThreads(userId: string): Promise<Attempt> {
+    return untilDone(() =>
+      context.ref('thread-subscriptions').ask('thread-subscriptions.forget-user', { userId }),
+    );
+  }
+
   async function eraseData(userId: string): Promise<Attempt> {
     const account = await findAccount(env.db, userId);
     if ((account?.erasedTs ?? null) === null) return 'done';
@@ -76,9 +92,15 @@ function createLeaver(context: TroupeContext): (userId: string) => Promise<Attem
     return untilDone(() => context.ref('push-rules').ask('push-rules.forget-user', { userId }));
   }
 
+  /** What was to be sent later is not: nobody is there any more in whose name. */
+  const forgetDelayed = (userId: string): Promise<Attempt> =>
+    untilDone(() => context.ref('delayed-events').ask('delayed-events.forget-user', { userId }));
+
   return async (userId) => {
     try {
-      if ((await leaveRooms(userId)) === 'later' || (await eraseData(userId)) === 'later') return 'later';
+      for (const part of [forgetDelayed, forgetKeys, leaveRooms, forgetThreads, eraseData])
+        // One after the other: what could not be done now is begun with when it is tried again.
+        if ((await part(userId)) === 'later') return 'later';
     } catch (error) {
       if (!(error instanceof AskFailed)) throw error;
       log.warn('a deactivated user is still in rooms', { userId, reason: error.reason });

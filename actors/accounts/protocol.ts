@@ -189,6 +189,8 @@ export type AccountsProtocol = {
       readonly passwordHash: string;
       /** Deletes all devices but this one; null: deletes none. */
       readonly onlyDeviceToKeep: string | null;
+      /** Deletes all devices, whatever `onlyDeviceToKeep` says: for who proved with the old password alone who is asking. */
+      readonly deletesAllDevices?: boolean;
     },
     AccountChanged | Refusal
   >;
@@ -202,7 +204,13 @@ export type AccountsProtocol = {
    * Refused with M_PROFILE_TOO_LARGE, M_USER_DEACTIVATED.
    */
   'accounts.set-profile-field': Ask<
-    { readonly userId: string; readonly field: string; readonly valueJson: string | null },
+    {
+      readonly userId: string;
+      readonly field: string;
+      readonly valueJson: string | null;
+      /** True: the member events stay as they are. MSC4069. False when absent. */
+      readonly staysOutOfRooms?: boolean;
+    },
     AccountChanged | Refusal
   >;
   /** A device was used. Coalesced: written once in a while. */

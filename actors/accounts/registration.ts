@@ -10,6 +10,7 @@ import {
 } from '../../db/accounts/writer.ts';
 import type { WriteStep } from '../../db/kit/write-set.ts';
 import { makeUserId } from '../../src/matrix/identifiers/user-id.ts';
+import { noticesUserOf } from '../../src/config/notices-user.ts';
 import { isRefusal, refuse } from '../../src/matrix/refusal.ts';
 import type { Fact } from '../../src/streams/fact.ts';
 import type { TroupeContext } from '../environment.ts';
@@ -89,6 +90,8 @@ export function createRegistration(
 
   async function logIn(wanted: LogIn): Promise<OutputOf<AccountsProtocol, 'accounts.log-in'>> {
     const { userId, loginTokenHash } = wanted;
+    if (userId === noticesUserOf(env.config))
+      return refuse('M_FORBIDDEN', 'The server speaks in the name of this user, and nobody else does.');
     const { login, steps } = prepareLogin(context, userId, wanted);
     const isNew = (await findDevice(env.db, userId, login.deviceId)) === undefined;
     if (isNew && (await countDevices(env.db, userId)) >= DEVICES_PER_USER_MAX) {

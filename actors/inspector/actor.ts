@@ -1,7 +1,9 @@
+import { readDelayedFigures } from '../../db/delayed-events/reader.ts';
 import { readReports } from '../../db/reports/reader.ts';
 import { countInconsistentMemberships } from '../../db/rooms/membership-check-reader.ts';
 import { findRoomFigures } from '../../db/rooms/room-figures-reader.ts';
 import { cacheReports } from '../../src/inspector/cache-report.ts';
+import { delayedEventsReport } from '../../src/inspector/delayed-events-report.ts';
 import { limitReports } from '../../src/inspector/limit-report.ts';
 import { streamReport, type ThreadFigures } from '../../src/inspector/stream-report.ts';
 import type { Json, JsonObject } from '../../src/kit/json.ts';
@@ -59,6 +61,9 @@ export function defineInspectorActor(
           // Plain data throughout: what stands in a report is JSON.
           'inspector.read-list': ({ subject }) => LISTS[subject](inspected) as unknown as readonly Json[],
           'inspector.read-reports': ({ before, limit }) => readReports(context.env.db, before, limit),
+          async 'inspector.read-delayed-events'() {
+            return delayedEventsReport(await readDelayedFigures(context.env.db), readFigures(inspected));
+          },
           async 'inspector.read-room'({ roomId }) {
             const { db, config } = context.env;
             const figures = await findRoomFigures(db, roomId);

@@ -1,5 +1,6 @@
 import type { Report } from '../../db/reports/reader.ts';
 import type { ListenAddress } from '../../src/config/config.ts';
+import type { DelayedEventsReport } from '../../src/inspector/delayed-events-report.ts';
 import type { Json, JsonObject } from '../../src/kit/json.ts';
 import type { Refusal } from '../../src/matrix/refusal.ts';
 import type {
@@ -21,6 +22,8 @@ export type InspectorProtocol = {
     { readonly before: number | null; readonly limit: number },
     readonly Report[]
   >;
+  /** Events that users have sent later: what waits, and how it went. */
+  'inspector.read-delayed-events': Ask<null, DelayedEventsReport>;
   /** What is known of one room. Refused with M_NOT_FOUND. */
   'inspector.read-room': Ask<{ readonly roomId: string }, JsonObject | Refusal>;
   /** Why an entry of a room's state is what it is. Refused with M_NOT_FOUND; 503 when the pool has too much to do. */

@@ -8,6 +8,7 @@ import {
   deleteSomeSessions,
   deleteVersion,
   EMPTIED_STANDING_STEP,
+  forgetUser,
   type KeyBackupGuard,
   SESSIONS_BYTES_MAX,
   SESSIONS_MAX,
@@ -156,6 +157,13 @@ export const keyBackupActor = defineActor<KeyBackupProtocol>({
           if (typeof written === 'string') return refusalOf(context, written, input);
           sweep();
           return standingOf(written.returned, EMPTIED_STANDING_STEP);
+        },
+        async 'key-backup.forget-user'({ userId }) {
+          const written = await write(context, forgetUser(userId));
+          if (isRefusal(written)) return written;
+          if (typeof written === 'string') throw new Error(`forgetting has no guard, yet ${written}`);
+          sweep();
+          return { kind: 'forgotten' };
         },
       },
     };

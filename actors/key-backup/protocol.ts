@@ -53,4 +53,6 @@ export type KeyBackupProtocol = {
     },
     SessionsChanged | Refusal
   >;
+  /** Deletes all versions, with their keys, of a user whose account has ended for ever. */
+  'key-backup.forget-user': Ask<{ readonly userId: string }, { readonly kind: 'forgotten' } | Refusal>;
 };

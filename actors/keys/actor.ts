@@ -1,9 +1,10 @@
 import type { KeysRow } from '../../db/keys/stream-reader.ts';
-import { deleteDevices, devicesWithKeys } from '../../db/keys/writer.ts';
+import { deleteDevices, devicesWithKeys, forgetUser } from '../../db/keys/writer.ts';
 import type { Refusal } from '../../src/matrix/refusal.ts';
 import { keysStream } from '../../src/streams/keys-stream.ts';
+import { commit } from '../commit.ts';
 import { defineActor, type TroupeContext } from '../environment.ts';
-import type { InputOf } from '../kit/protocol.ts';
+import type { InputOf, OutputOf } from '../kit/protocol.ts';
 import { type DurableStreamOwner, ownDurableStream } from '../stream-owner.ts';
 import { unavailableRefusal } from '../unavailable-refusal.ts';
 import { createAnnouncer } from './announcer.ts';
@@ -23,6 +24,7 @@ const ORDERED_BY_USER: ReadonlySet<keyof KeysProtocol> = new Set([
   'keys.store-cross-signing',
   'keys.add-signatures',
   'keys.delete-devices',
+  'keys.forget-user',
   'keys.announce-leftovers',
 ]);
 
@@ -48,6 +50,16 @@ async function removeDevices(
   return { kind: 'stored', marks: [{ stream: 'keys', position: owner.currentToken() }] };
 }
 
+async function forget(
+  context: TroupeContext,
+  userId: string,
+): Promise<OutputOf<KeysProtocol, 'keys.forget-user'>> {
+  const outcome = await commit(context, forgetUser(userId));
+  if (outcome.kind === 'unavailable') return unavailableRefusal(outcome, context.env.config);
+  if (outcome.kind === 'refused') throw new Error(`forgetting has no guard, yet ${outcome.refusal}`);
+  return { kind: 'forgotten' };
+}
+
 /** Owner of the keys stream and of all keys of local users and their devices: what clients need to encrypt for each other. */
 export const keysActor = defineActor<KeysProtocol>({
   name: 'keys',
@@ -66,6 +78,7 @@ export const keysActor = defineActor<KeysProtocol>({
         'keys.add-signatures': ({ userId, signatures }) =>
           addSignatures(context, owner, announcer, userId, signatures),
         'keys.delete-devices': (deletion) => removeDevices(context, owner, deletion),
+        'keys.forget-user': ({ userId }) => forget(context, userId),
         'keys.announce-leftovers': ({ userId }) => announcer.announceLeftovers(userId),
       },
     };

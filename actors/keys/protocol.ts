@@ -72,6 +72,8 @@ export type KeysProtocol = StreamOwnerProtocol & {
     { readonly userId: string; readonly deviceIds: readonly string[] },
     KeysStored | Refusal
   >;
+  /** A user's account has ended for ever: its cross-signing keys go, with what they signed and what was signed of them. */
+  'keys.forget-user': Ask<{ readonly userId: string }, { readonly kind: 'forgotten' } | Refusal>;
   /** Of the actor to itself: changes of a user's keys were committed, and others may not have been told. */
   'keys.announce-leftovers': Tell<{ readonly userId: string }>;
 };

@@ -3,7 +3,7 @@ import { presenceStream } from '../../src/streams/presence-stream.ts';
 import { defineActor } from '../environment.ts';
 import type { InputOf, OutputOf } from '../kit/protocol.ts';
 import { ownMemoryStream } from '../stream-owner.ts';
-import type { PresenceProtocol } from './protocol.ts';
+import type { PresenceProtocol, PresenceState } from './protocol.ts';
 import { createUserPresence, type UserPresence } from './user-presence.ts';
 
 type SetPresence = InputOf<PresenceProtocol, 'presence.set-presence'>;
@@ -15,6 +15,10 @@ const MAILBOX_LIMIT = 10_000;
 const TURN_BUDGET = 16;
 /** Users whose last row is held; beyond it the one that changed longest ago counts as offline. */
 export const PRESENCE_ROWS_MAX = 100_000;
+
+function isActive(presence: PresenceState): boolean {
+  return presence === 'online' || presence === 'org.matrix.msc3026.busy';
+}
 
 /** Somebody who is there, or was a moment ago. */
 interface Present {
@@ -62,8 +66,8 @@ export const presenceActor = defineActor<PresenceProtocol>({
       if (ended.aborted) return;
       const { signs, statusMessage, lastActiveTs } = user;
       const presence = signs.shown();
-      // Whoever is online has been active within the life of a sign.
-      const isCurrentlyActive = presence === 'online';
+      // Whoever is there has been active within the life of a sign.
+      const isCurrentlyActive = isActive(presence);
       owner.append({ userId, presence, statusMessage, lastActiveTs, isCurrentlyActive, roomIds });
     }
 
@@ -77,7 +81,7 @@ export const presenceActor = defineActor<PresenceProtocol>({
       const user = meet(userId);
       user.signs.state(presence);
       user.statusMessage = statusMessage;
-      if (presence === 'online') user.lastActiveTs = clock.now();
+      if (isActive(presence)) user.lastActiveTs = clock.now();
       await publish(userId, user);
       return { epoch: owner.epoch, position: owner.currentToken() };
     }
@@ -87,7 +91,7 @@ export const presenceActor = defineActor<PresenceProtocol>({
       if (presence === 'offline') return;
       const user = meet(userId);
       user.signs.note(deviceId, presence);
-      if (presence === 'online') user.lastActiveTs = clock.now();
+      if (isActive(presence)) user.lastActiveTs = clock.now();
       await publishChange(userId, user);
     }
 

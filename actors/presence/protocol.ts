@@ -1,7 +1,8 @@
 import type { StreamOwnerProtocol } from '../../src/streams/message.ts';
 import type { Ask, Tell } from '../kit/protocol.ts';
 
-export type PresenceState = 'online' | 'offline' | 'unavailable';
+/** The last one: there, and not to be disturbed; MSC3026. */
+export type PresenceState = 'online' | 'offline' | 'unavailable' | 'org.matrix.msc3026.busy';
 
 export type PresenceProtocol = StreamOwnerProtocol & {
   /** A user says what to show. */

@@ -25,9 +25,10 @@ export interface UserPresence {
   close(): void;
 }
 
-/** The most present of several devices: online before unavailable before offline. */
+/** What several devices say together: busy before online before unavailable before offline. */
 function mostPresent(signs: Iterable<Sign>): PresenceState {
   const all = new Set([...signs].map(({ presence }) => presence));
+  if (all.has('org.matrix.msc3026.busy')) return 'org.matrix.msc3026.busy';
   if (all.has('online')) return 'online';
   return all.has('unavailable') ? 'unavailable' : 'offline';
 }

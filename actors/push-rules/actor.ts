@@ -11,7 +11,8 @@ import {
 } from '../../db/push-rules/writer.ts';
 import type { WriteStep } from '../../db/kit/write-set.ts';
 import type { JsonObject } from '../../src/kit/json.ts';
-import { defaultPushRules } from '../../src/matrix/push/default-rules.ts';
+import { findSubscriberSince } from '../../db/thread-subscriptions/reader.ts';
+import { defaultPushRules, rulesOfKind } from '../../src/matrix/push/default-rules.ts';
 import { ruleForRoom } from '../../src/matrix/push/room-rule.ts';
 import { isRefusal, type Refusal, refuse } from '../../src/matrix/refusal.ts';
 import { pushRulesStream } from '../../src/streams/push-rules-stream.ts';
@@ -104,7 +105,9 @@ export const pushRulesActor = defineActor<PushRulesProtocol>({
     const { config, db } = context.env;
 
     async function exists({ userId, kind, ruleId }: RuleKey): Promise<boolean> {
-      if (defaultPushRules(userId)[kind].some((rule) => rule.rule_id === ruleId)) return true;
+      const knowsThreads = (await findSubscriberSince(db, userId)) > 0;
+      const defaults = rulesOfKind(defaultPushRules(userId, { knowsThreads }), kind);
+      if (defaults.some((rule) => rule.rule_id === ruleId)) return true;
       const own = await readPushRules(db, userId);
       return own.some((rule) => rule.kind === kind && rule.ruleId === ruleId && rule.rule !== null);
     }

@@ -4,7 +4,7 @@ import type { StreamOwnerProtocol } from '../../src/streams/message.ts';
 import type { Ask, Tell } from '../kit/protocol.ts';
 import type { Forgotten } from '../rooms/protocol.ts';
 
-export type PushRuleKind = 'override' | 'underride' | 'sender' | 'room' | 'content';
+export type PushRuleKind = 'override' | 'underride' | 'sender' | 'room' | 'content' | 'postcontent';
 
 export interface PushRulesStored {
   readonly kind: 'stored';

@@ -3,6 +3,8 @@ import { DATABASE_FILE } from '../../db/kit/sqlite.ts';
 import type { WriteOutcome, WriteStep } from '../../db/kit/write-set.ts';
 import { readHighestNumbers } from '../../db/rooms/head-reader.ts';
 import { readSettled } from '../../db/rooms/inbound-reader.ts';
+import { invitePermissionCache } from '../../src/sync/caches/invite-permission.ts';
+import { readRoomsOfHiddenSticky } from '../../db/rooms/sticky-reader.ts';
 import { eventsStream } from '../../src/streams/events-stream.ts';
 import { defineActor, type TroupeContext } from '../environment.ts';
 import { commit } from '../commit.ts';
@@ -18,12 +20,14 @@ import { forgetRoom } from './forget-room.ts';
 import { createJoinReception } from './join-reception.ts';
 import { makeJoin } from './make-join.ts';
 import type { RoomsProtocol } from './protocol.ts';
-import { startPruning } from './prune-transactions.ts';
+import { pruneStickySlice, pruneTransactionSlice, startPruning } from './pruning.ts';
 import { receiveEvent } from './receive-event.ts';
 import { receiveInvite } from './receive-invite.ts';
 import { receiveOutliers } from './receive-outliers.ts';
+import { reconsiderSticky } from './reconsider-sticky.ts';
 import { reconsiderEvents } from './reconsider-waiting.ts';
 import { redactEvent } from './redact-event.ts';
+import { redactMany } from './redact-many.ts';
 import { deleteAlias, setAlias } from './room-aliases.ts';
 import { createResolver } from './resolution.ts';
 import { startPurging } from './purge-handlers.ts';
@@ -46,13 +50,17 @@ const RECONSIDERED_AT_START_MAX = 1_000;
 
 function createDesk(context: TroupeContext, commitRows: CommitRows, lastStateGroup: number): RoomsDesk {
   const commits = settleCommits(commitRows);
-  const { db, config, serverKey } = context.env;
+  const { db, config, serverKey, caches } = context.env;
   const serverName = config.server.name;
   let stateGroup = lastStateGroup;
   return {
     db,
     clock: context.clock,
     serverName,
+    invitesOf: (userId) =>
+      caches === null
+        ? invitePermissionCache.load(db, userId)
+        : (caches.peek(invitePermissionCache, userId) ?? caches.get(invitePermissionCache, userId)),
     rooms: createRoomMemory(db),
     transactions: createTransactionMemory(db),
     stage: {
@@ -70,6 +78,13 @@ function createDesk(context: TroupeContext, commitRows: CommitRows, lastStateGro
       // Should the mailbox be full: what waits is found again when the actor starts, or when it comes again.
       context.ref('rooms').tell('rooms.reconsider-events', { roomId, eventIds });
     },
+    redactLater(input) {
+      // Should the mailbox be full: the moderator sees that it has not happened.
+      context.ref('rooms').tell('rooms.redact-many', input);
+    },
+    reconsiderStickyLater(roomId, after) {
+      context.ref('rooms').tell('rooms.reconsider-sticky', { roomId, after });
+    },
   };
 }
 
@@ -79,6 +94,12 @@ async function reconsiderAll(desk: RoomsDesk): Promise<void> {
   for (const { roomId, eventId } of await readSettled(desk.db, RECONSIDERED_AT_START_MAX))
     byRoom.set(roomId, [...(byRoom.get(roomId) ?? []), eventId]);
   for (const [roomId, eventIds] of byRoom) desk.reconsiderLater(roomId, eventIds);
+  const now = desk.clock.now();
+  for (const { roomId } of await desk.db.all(readRoomsOfHiddenSticky, {
+    now,
+    limit: RECONSIDERED_AT_START_MAX,
+  }))
+    desk.reconsiderStickyLater(roomId, 0);
 }
 
 function createMaker(context: TroupeContext, lastRoomNid: number): RoomMaker {
@@ -113,7 +134,9 @@ export const roomsActor = defineActor<RoomsProtocol>({
     const self = context.ref('rooms');
     const { clock, ended } = context;
     const write = (steps: readonly WriteStep[]): Promise<WriteOutcome> => commit(context, steps);
-    startPruning({ clock, ended, write, crash: (error) => context.crash(error) });
+    const pruning = { clock, ended, write, crash: (error: unknown) => context.crash(error) };
+    startPruning(pruning, pruneTransactionSlice);
+    startPruning(pruning, pruneStickySlice);
     const own: Handlers<RoomsProtocol> = {
       ...handlers,
       ...startPurging(context, { desk, position: () => owner.currentToken(), write }),
@@ -124,6 +147,7 @@ export const roomsActor = defineActor<RoomsProtocol>({
       'rooms.set-visibility': (input) => setVisibility(context, desk, write, input),
       'rooms.send-event': (input) => sendEvent(desk, input),
       'rooms.redact-event': (input) => redactEvent(desk, input),
+      'rooms.redact-many': (input) => redactMany(desk, self, input),
       'rooms.change-membership': unlessEnteringClosed(desk.db, (input) => changeMembership(desk, input)),
       'rooms.update-profile': (input) => updateProfile(desk, self, input, () => owner.currentToken()),
       'rooms.update-member-profile': (input) => updateMemberProfile(desk, input),
@@ -131,6 +155,7 @@ export const roomsActor = defineActor<RoomsProtocol>({
       'rooms.receive-event': (input) => receiveEvent(desk, input),
       'rooms.receive-outliers': (input) => receiveOutliers(desk, input),
       'rooms.reconsider-events': (input) => reconsiderEvents(desk, input),
+      'rooms.reconsider-sticky': (input) => reconsiderSticky(desk, input),
       'rooms.receive-invite': unlessClosed(desk.db, (input) => receiveInvite(desk, reception, input)),
       'rooms.accept-join': unlessClosed(desk.db, (input) => acceptJoin(desk, reception, input)),
       'rooms.make-join': unlessClosed(desk.db, (input) => makeJoin(desk, input)),

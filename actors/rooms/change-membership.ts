@@ -1,11 +1,14 @@
+import type { TransactionKey } from '../../db/rooms/transaction-reader.ts';
 import type { JsonObject } from '../../src/kit/json.ts';
 import { isRefusal, type Refusal, refuse } from '../../src/matrix/refusal.ts';
 import { isOfServer } from '../../src/matrix/identifiers/domain.ts';
 import { Later } from '../kit/actor.ts';
 import type { InputOf } from '../kit/protocol.ts';
+import { refuseInvite } from './refuse-invite.ts';
 import { leaveOutOfBand } from './leave-out-of-band.ts';
 import { findDeparture } from './leave-room.ts';
 import type { RoomsProtocol } from './protocol.ts';
+import { redactAfterRemoval } from './redact-many.ts';
 import { authoriseRestrictedJoin } from './restricted-join.ts';
 import type { Room } from './room-memory.ts';
 import { loadFor, notInRoom, type RoomsDesk, sendProposal, type Turn, withRoom } from './rooms-desk.ts';
@@ -62,10 +65,16 @@ function outsideOfRoom(desk: RoomsDesk, input: ChangeMembership): Refusal | Prom
 }
 
 /**
- * Changes a membership: join, invite, leave (an invite or a knock is taken back with it, too), kick, ban, unban, knock.
- * Client-Server API v1.19, "Room membership".
+ * Changes a membership: join, invite, leave (an invite or a knock is taken back with it, too), kick, ban, unban, knock. Who wants no invites
+ * gets none, also where they knock. Client-Server API v1.19, "Room membership", "Invite permission".
+ *
+ * @param transaction is stored with the event; the caller has looked whether it is new
  */
-export function changeMembership(desk: RoomsDesk, input: ChangeMembership): Promise<Turn> {
+export function changeMembership(
+  desk: RoomsDesk,
+  input: ChangeMembership,
+  transaction: TransactionKey | null = null,
+): Promise<Turn> {
   const wrongParties = checkParties(input);
   if (wrongParties !== undefined) return Promise.resolve(wrongParties);
   return withRoom(
@@ -77,13 +86,17 @@ export function changeMembership(desk: RoomsDesk, input: ChangeMembership): Prom
       const current = await findMembership(room, target);
       const refusal = checkAction(action, target, current);
       if (refusal !== undefined) return refusal;
+      const blocked = action === 'invite' ? await refuseInvite(desk, sender, target) : undefined;
+      if (blocked !== undefined) return blocked;
       const content = await memberContent(desk, room, input, current);
       if (isRefusal(content)) return content;
       const originServerTs = desk.clock.now();
       const type = 'm.room.member';
       const proposal = { sender, type, stateKey: target, content, originServerTs };
       await loadFor(room, proposal);
-      return sendMembership(desk, room, proposal, current);
+      const turn = await sendMembership(desk, room, proposal, { current, transaction });
+      redactAfterRemoval(desk, input, turn);
+      return turn;
     },
   );
 }
@@ -93,13 +106,17 @@ async function sendMembership(
   desk: RoomsDesk,
   room: Room,
   proposal: Proposal & { readonly stateKey: string },
-  current: string | undefined,
+  {
+    current,
+    transaction,
+  }: { readonly current: string | undefined; readonly transaction: TransactionKey | null },
 ): Promise<Turn> {
   const { stateKey: target, content } = proposal;
   const endsStay = current === 'join' && content['membership'] !== 'join';
-  if (!endsStay || !isOfServer(target, desk.serverName)) return sendProposal(desk, room, proposal);
+  if (!endsStay || !isOfServer(target, desk.serverName))
+    return sendProposal(desk, room, proposal, { transaction });
   const departure = await findDeparture(desk, room.roomId, [target]);
-  const turn = sendProposal(desk, room, proposal, { departure });
+  const turn = sendProposal(desk, room, proposal, { departure, transaction });
   // The next turn of the room has to find that this server is not in it.
   return departure !== null && turn instanceof Later ? turn.answer : turn;
 }

@@ -12,6 +12,7 @@ import type { TroupeContext } from '../environment.ts';
 import type { DurableStreamOwner } from '../stream-owner.ts';
 import { unavailableRefusal } from '../unavailable-refusal.ts';
 import { followUpgrades } from './follow-upgrade.ts';
+import { mayFreeSticky } from './frees-sticky.ts';
 import type { StagedEvent } from './stage-event.ts';
 
 /** What a staged event does beside being stored. */
@@ -19,6 +20,8 @@ export interface EventEffects {
   /** The event that it redacts, where the redaction is applied. */
   readonly redacts: string | null;
   readonly transaction: TransactionKey | null;
+  /** When it stops being sticky, in milliseconds since the Unix epoch; absent: it is not. */
+  readonly stickyUntil?: number;
 }
 
 /** The membership that an event makes: null for any other event. */
@@ -174,6 +177,9 @@ export function createCommit(context: TroupeContext, owner: DurableStreamOwner<E
     if (successor !== undefined) announceState(context, successor.roomId, successor.rows);
     if (facts.length > 0) context.ref('caches').tell('caches.invalidate', { facts });
     followUpgrades(context, all, outcome.position);
+    // Should the mailbox be full: they are found again when the actor starts, or when the state changes again.
+    if (await mayFreeSticky(context.env.db, roomId, rows, context.clock.now()))
+      context.ref('rooms').tell('rooms.reconsider-sticky', { roomId, after: 0 });
     return outcome.position;
   };
 }

@@ -3,10 +3,15 @@ import { type EventWrite, storeRoom } from '../../db/rooms/writer.ts';
 import type { JsonObject } from '../../src/kit/json.ts';
 import { buildEvent } from '../../src/matrix/events/build-event.ts';
 import { isRefusal, type Refusal, refuse } from '../../src/matrix/refusal.ts';
-import { findRoomVersion, ROOM_VERSIONS, type RoomVersion } from '../../src/matrix/rooms/room-versions.ts';
+import {
+  findRoomVersion,
+  KNOWN_ROOM_VERSIONS,
+  type RoomVersion,
+} from '../../src/matrix/rooms/room-versions.ts';
 import type { InputOf } from '../kit/protocol.ts';
 import { aliasFacts, rowOf, writeOf } from './commit-events.ts';
 import type { RoomCreated, RoomsProtocol } from './protocol.ts';
+import { refuseInvitesAmong } from './refuse-invite.ts';
 import { newRoom, type Room } from './room-memory.ts';
 import type { RoomsDesk } from './rooms-desk.ts';
 import { type Proposal, type StagedEvent, stageEvent } from './stage-event.ts';
@@ -26,7 +31,7 @@ export interface RoomMaker {
 
 /** What is answered to who asks for a room of a version that there is not. */
 export function unsupportedVersion(roomVersion: string): Refusal {
-  const known = ROOM_VERSIONS.map(({ id }) => id).join(', ');
+  const known = KNOWN_ROOM_VERSIONS.map(({ id }) => id).join(', ');
   return refuse('M_UNSUPPORTED_ROOM_VERSION', `room version ${roomVersion} is none of ${known}`);
 }
 
@@ -103,6 +108,8 @@ export async function createRoom(
 ): Promise<RoomCreated | Refusal> {
   const version = findRoomVersion(input.roomVersion);
   if (version === undefined) return unsupportedVersion(input.roomVersion);
+  const blocked = await refuseInvitesAmong(desk, input.creator, input.events);
+  if (blocked !== undefined) return blocked;
   const originServerTs = maker.nextCreationTs();
   const content = contentOfCreate(version, input);
   const first = { sender: input.creator, type: 'm.room.create', stateKey: '', content, originServerTs };

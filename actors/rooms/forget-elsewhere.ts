@@ -26,7 +26,9 @@ export async function forgetElsewhere(
     () => context.ref('receipts').ask('receipts.forget-room', { roomNid }),
     () => context.ref('account-data').ask('account-data.forget-room', { roomId }),
     () => context.ref('push-rules').ask('push-rules.forget-room', { roomId }),
+    () => context.ref('thread-subscriptions').ask('thread-subscriptions.forget-room', { roomId }),
     () => context.ref('push').ask('push.forget-room', { roomNid }),
+    () => context.ref('delayed-events').ask('delayed-events.forget-room', { roomId }),
   ];
   try {
     let sum = 0;

@@ -27,5 +27,6 @@ export async function forgetRoom(
   if (outcome.kind === 'unavailable') return unavailableRefusal(outcome, context.env.config);
   if (outcome.kind === 'refused') return refuse('M_UNKNOWN', 'leave the room before you forget it');
   context.ref('caches').tell('caches.invalidate', { facts: [{ fact: 'membership', roomId, userId }] });
+  context.ref('thread-subscriptions').tell('thread-subscriptions.forget-room-of-user', { userId, roomId });
   return { kind: 'forgotten' };
 }

@@ -4,7 +4,11 @@ import { checkPduFormat, type Pdu } from '../../src/matrix/events/pdu.ts';
 import { isOfServer } from '../../src/matrix/identifiers/domain.ts';
 import { createEventIdOfRoom } from '../../src/matrix/identifiers/room-id.ts';
 import { isRefusal, type Refusal, refuse } from '../../src/matrix/refusal.ts';
-import { findRoomVersion, ROOM_VERSIONS, type RoomVersion } from '../../src/matrix/rooms/room-versions.ts';
+import {
+  findRoomVersion,
+  KNOWN_ROOM_VERSIONS,
+  type RoomVersion,
+} from '../../src/matrix/rooms/room-versions.ts';
 import type { InputOf } from '../kit/protocol.ts';
 import { parseForeignEvent } from './foreign-event.ts';
 import type { RoomsProtocol } from './protocol.ts';
@@ -34,7 +38,7 @@ export interface CheckedInvite {
 export function knownVersion(id: string): RoomVersion | Refusal {
   const version = findRoomVersion(id);
   if (version !== undefined) return version;
-  const known = ROOM_VERSIONS.map((one) => one.id).join(', ');
+  const known = KNOWN_ROOM_VERSIONS.map((one) => one.id).join(', ');
   return refuse('M_UNSUPPORTED_ROOM_VERSION', `room version ${id} is none of ${known}`);
 }
 

@@ -16,6 +16,7 @@ import type { StateGroupChange, StateGroupWrite } from '../../db/rooms/state-gro
 import type { EventsRow } from '../../db/rooms/stream-reader.ts';
 import type { WriteStep } from '../../db/kit/write-set.ts';
 import { edgeIds, type Pdu } from '../../src/matrix/events/pdu.ts';
+import { stickyUntil } from '../../src/matrix/events/stickiness.ts';
 import { relationOf } from '../../src/matrix/events/relation.ts';
 import { isOfServer } from '../../src/matrix/identifiers/domain.ts';
 import { isRefusal, type Refusal } from '../../src/matrix/refusal.ts';
@@ -134,7 +135,13 @@ async function planPlacement(
   return { assessment, after, write, isVisible: rejection === null, head, released };
 }
 
-function writeEvent(ledger: Ledger, room: Room, incoming: Incoming, placement: Placement): void {
+function writeEvent(
+  ledger: Ledger,
+  room: Room,
+  incoming: Incoming,
+  placement: Placement,
+  receivedTs: number,
+): void {
   const { event, receipt, receivedFrom } = incoming;
   const { eventId, pdu, json } = event;
   const { assessment, write, isVisible } = placement;
@@ -154,6 +161,7 @@ function writeEvent(ledger: Ledger, room: Room, incoming: Incoming, placement: P
     pdu: json,
     missing,
     isRelated: relationOf(pdu.content) !== null,
+    stickyUntil: rejection?.kind === 'rejected' ? null : stickyUntil(pdu, receivedTs),
   };
   ledger.steps.push(...storeInboundEvent(stored, 0));
   const redacts = redaction?.isApplied === true ? redaction.targetId : null;
@@ -311,7 +319,7 @@ async function writePlacement(
   const { eventId } = incoming.event;
   const { isVisible, head, released, assessment } = placement;
   const ledger: Ledger = { rows: [], steps: [] };
-  writeEvent(ledger, room, incoming, placement);
+  writeEvent(ledger, room, incoming, placement, desk.clock.now());
   if (incoming.receipt.isRedactionTarget && assessment.rejection?.kind !== 'rejected')
     writeReleased(ledger, room.roomId, incoming.event, released);
   const changes = await describeChanges(desk, incoming, await changesOf(room, incoming, placement));

@@ -9,6 +9,8 @@ export interface EventProposal {
   /** Absent for message events. */
   readonly stateKey?: string;
   readonly content: JsonObject;
+  /** Of a message: for how long it is sticky, in milliseconds, from 0 to an hour; 0 is the same as absent. MSC4354. */
+  readonly stickyDurationMs?: number;
 }
 
 /** A client's transaction: the same one again gives the same event. Client-Server API v1.19, "Transaction identifiers". */
@@ -131,7 +133,7 @@ export interface RoomJob {
 export type RoomsProtocol = StreamOwnerProtocol & {
   /**
    * Makes a room with all its first events, in one write: all or nothing. The caller has checked the shapes and built the list.
-   * Refused with M_UNSUPPORTED_ROOM_VERSION, M_ROOM_IN_USE (alias), M_FORBIDDEN, M_INVALID_ROOM_STATE, M_BAD_JSON.
+   * Refused with M_UNSUPPORTED_ROOM_VERSION, M_ROOM_IN_USE (alias), M_FORBIDDEN, M_INVITE_BLOCKED, M_INVALID_ROOM_STATE, M_BAD_JSON.
    */
   'rooms.create-room': Ask<
     {
@@ -166,12 +168,33 @@ export type RoomsProtocol = StreamOwnerProtocol & {
       readonly eventId: string;
       readonly content: JsonObject;
       readonly transaction: ClientTransaction | null;
+      /** For how long the redaction itself is sticky, in milliseconds. MSC4354. */
+      readonly stickyDurationMs?: number;
     },
     Sent | Refusal
   >;
   /**
+   * Redacts, by and by, what the sender may redact of some events, each as `rooms.redact-event` does. The room is named so that this takes no
+   * turn of it: each redaction takes its own. MSC3912, MSC4293.
+   */
+  'rooms.redact-many': Tell<{
+    readonly inRoom: string;
+    readonly sender: string;
+    /** Of each redaction. */
+    readonly content: JsonObject;
+    readonly which:
+      | {
+          readonly kind: 'related';
+          readonly parentId: string;
+          /** Null: in any way. */
+          readonly relTypes: readonly string[] | null;
+        }
+      /** What the user has sent since the stay before this one, up to a position of the events stream. */
+      | { readonly kind: 'sent-by'; readonly userId: string; readonly before: number };
+  }>;
+  /**
    * Changes a membership. `unban` is a leave that needs the target to be banned. A join of who has joined, with the same content,
-   * gives the event that stands.
+   * gives the event that stands. An invite that its user does not want is refused with M_INVITE_BLOCKED.
    */
   'rooms.change-membership': Ask<
     {
@@ -238,9 +261,15 @@ export type RoomsProtocol = StreamOwnerProtocol & {
   /** Of the actor to itself: these events have come, and others that were rejected for want of them are to be looked at again. */
   'rooms.reconsider-events': Tell<{ readonly roomId: string; readonly eventIds: readonly string[] }>;
   /**
+   * Of the actor to itself: what decides who may send has changed, and sticky events that were not allowed then are to be looked at again, those
+   * of numbers above `after`. MSC4354.
+   */
+  'rooms.reconsider-sticky': Tell<{ readonly roomId: string; readonly after: number }>;
+  /**
    * A local user was invited to a room that this server may not be in. Refused with M_UNSUPPORTED_ROOM_VERSION, M_FORBIDDEN when the user is
    * in the room or was banned from it, M_BAD_JSON (also for a version that is not the known one of the room), M_MISSING_PARAM when a room id
-   * that its create event makes comes without that event, M_INVALID_PARAM when the create event is of another room or version.
+   * that its create event makes comes without that event, M_INVALID_PARAM when the create event is of another room or version,
+   * M_INVITE_BLOCKED when the user does not want it.
    */
   'rooms.receive-invite': Ask<
     {

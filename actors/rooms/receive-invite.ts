@@ -11,6 +11,7 @@ import type { InputOf } from '../kit/protocol.ts';
 import type { RoomMaker } from './create-room.ts';
 import { type CheckedInvite, checkInvite } from './invite-checks.ts';
 import type { Received, RoomsProtocol, Sent } from './protocol.ts';
+import { refuseInvite } from './refuse-invite.ts';
 import type { Room } from './room-memory.ts';
 import type { RoomsDesk } from './rooms-desk.ts';
 
@@ -159,6 +160,8 @@ export async function receiveInvite(
 ): Promise<Sent | Refusal> {
   const invite = checkInvite(input, desk.serverName);
   if (isRefusal(invite)) return invite;
+  const blocked = await refuseInvite(desk, invite.pdu.sender, invite.target);
+  if (blocked !== undefined) return blocked;
   const known = await findRoom(desk.db, input.roomId);
   if (known !== undefined && known.roomVersion !== invite.version.id)
     return refuse('M_BAD_JSON', `${input.roomId} is of room version ${known.roomVersion}`);

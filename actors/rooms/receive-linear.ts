@@ -7,6 +7,7 @@ import {
 } from '../../db/rooms/inbound-writer.ts';
 import type { WriteStep } from '../../db/kit/write-set.ts';
 import { edgeIds, type Pdu } from '../../src/matrix/events/pdu.ts';
+import { stickyUntil } from '../../src/matrix/events/stickiness.ts';
 import { relationOf } from '../../src/matrix/events/relation.ts';
 import { isOfServer } from '../../src/matrix/identifiers/domain.ts';
 import { isRefusal, type Refusal } from '../../src/matrix/refusal.ts';
@@ -96,6 +97,7 @@ function stage(
     pdu: json,
     missing: [],
     isRelated: relationOf(pdu.content) !== null,
+    stickyUntil: stickyUntil(pdu, desk.clock.now()),
   };
   const steps = storeInboundEvent(stored, 0);
   steps.push(

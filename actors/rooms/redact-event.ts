@@ -54,7 +54,7 @@ function redactInMemory(room: Room, target: StoredEvent): void {
  * Client-Server API v1.19, "Redactions"; each room version, "Handling redactions".
  */
 export async function redactEvent(desk: RoomsDesk, input: RedactEvent): Promise<Turn> {
-  const { roomId, sender, eventId } = input;
+  const { roomId, sender, eventId, stickyDurationMs } = input;
   const transaction = transactionKey(sender, input.transaction);
   const repeated = await repeatTransaction(desk, transaction);
   if (repeated !== undefined) return repeated;
@@ -66,6 +66,7 @@ export async function redactEvent(desk: RoomsDesk, input: RedactEvent): Promise<
       type: 'm.room.redaction',
       content,
       redacts: eventId,
+      ...(stickyDurationMs !== undefined && { stickyDurationMs }),
       originServerTs,
     };
     await loadFor(room, proposal);

@@ -2,11 +2,14 @@ import { storeEvent } from '../../db/rooms/writer.ts';
 import type { ReadDb } from '../../db/kit/read-db.ts';
 import type { TransactionKey } from '../../db/rooms/transaction-reader.ts';
 import type { Clock } from '../../src/kit/clock.ts';
+import { stickyUntil } from '../../src/matrix/events/stickiness.ts';
 import { isRefusal, type Refusal, refuse } from '../../src/matrix/refusal.ts';
 import { type CommitRows, rowOf, writeOf } from './commit-events.ts';
 import { type Later, later } from '../kit/actor.ts';
 import { type Departure, departureOf } from './leave-room.ts';
-import type { ClientTransaction, Sent } from './protocol.ts';
+import type { InviteDesk } from './refuse-invite.ts';
+import type { InputOf } from '../kit/protocol.ts';
+import type { ClientTransaction, RoomsProtocol, Sent } from './protocol.ts';
 import type { Resolver } from './resolution.ts';
 import type { Room, RoomMemory } from './room-memory.ts';
 import { answerOf } from './room-state.ts';
@@ -15,10 +18,9 @@ import { findSameState, placesOf, type Proposal, type Stage, stageEvent } from '
 import type { TransactionMemory } from './transaction-memory.ts';
 
 /** What the handlers of the actor share. */
-export interface RoomsDesk {
+export interface RoomsDesk extends InviteDesk {
   readonly db: ReadDb;
   readonly clock: Clock;
-  readonly serverName: string;
   readonly rooms: RoomMemory;
   readonly transactions: TransactionMemory;
   readonly stage: Stage;
@@ -28,6 +30,10 @@ export interface RoomsDesk {
   readonly resolver: Resolver;
   /** Has events that have come looked at for others that wait for them, in a turn of its own. */
   reconsiderLater(roomId: string, eventIds: readonly string[]): void;
+  /** Has many events redacted, in turns of their own. */
+  redactLater(input: InputOf<RoomsProtocol, 'rooms.redact-many'>): void;
+  /** Has soft-failed sticky events looked at again, those of numbers above `after`, in a turn of its own. */
+  reconsiderStickyLater(roomId: string, after: number): void;
 }
 
 /** The outcome of a turn: an answer, or one that comes after the commit while the room goes on. */
@@ -108,7 +114,9 @@ export function sendProposal(
   const event = stageEvent(room, proposal, place, desk.stage);
   if (isRefusal(event)) return event;
   const redacts = options.redacts ?? null;
-  const effects = { redacts, transaction: options.transaction ?? null };
+  const expiresTs = stickyUntil(event.built.pdu, desk.clock.now());
+  const sticky = expiresTs !== null && { stickyUntil: expiresTs };
+  const effects = { redacts, transaction: options.transaction ?? null, ...sticky };
   const departure = options.departure ?? null;
   const left = departure === null ? null : departureOf(room, 1);
   const steps = [...storeEvent(writeOf(event, effects, desk.serverName), 0), ...(left?.steps ?? [])];

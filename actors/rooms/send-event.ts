@@ -1,6 +1,7 @@
 import type { JsonObject } from '../../src/kit/json.ts';
 import { relationOf } from '../../src/matrix/events/relation.ts';
-import { refuse } from '../../src/matrix/refusal.ts';
+import { type Refusal, refuse } from '../../src/matrix/refusal.ts';
+import { ownerOfStateKey } from '../../src/matrix/rooms/owned-state.ts';
 import type { InputOf } from '../kit/protocol.ts';
 import { annotationName, checkRelation } from './check-relation.ts';
 import { changeMembership, findMembership } from './change-membership.ts';
@@ -34,6 +35,8 @@ export async function sendEvent(desk: RoomsDesk, input: SendEvent): Promise<Turn
   return withRoom(desk, roomId, notInRoom, async (room) => {
     const originServerTs = input.originServerTs ?? desk.clock.now();
     const proposal: Proposal = { sender, ...event, originServerTs };
+    const malformed = checkOwnedStateKey(room, event.stateKey);
+    if (malformed !== undefined) return malformed;
     await loadFor(room, proposal);
     const relation = relationOf(event.content);
     if (relation === null) return sendProposal(desk, room, proposal, { transaction });
@@ -46,21 +49,36 @@ export async function sendEvent(desk: RoomsDesk, input: SendEvent): Promise<Turn
   });
 }
 
+/** A state key that could be nobody's is no matter of who may send it. MSC3757. */
+function checkOwnedStateKey(room: Room, stateKey: string | undefined): Refusal | undefined {
+  if (!room.version.ownedState || stateKey === undefined) return undefined;
+  const owner = ownerOfStateKey(stateKey);
+  if (owner === 'malformed')
+    return refuse('M_BAD_JSON', 'the state key begins with @, and not with the id of a user before a _');
+  return owner === 'too-long' ? refuse('M_TOO_LARGE', 'the state key is too long') : undefined;
+}
+
 /** A redaction through send names its target in its content, in every room version (v1.18). */
 async function sendRedaction(desk: RoomsDesk, input: SendEvent): Promise<Turn> {
   const { roomId, sender, event, transaction } = input;
+  const { stickyDurationMs } = event;
+  const sticky = stickyDurationMs !== undefined && { stickyDurationMs };
   const { redacts: eventId, ...content } = event.content;
   if (typeof eventId !== 'string') return refuse('M_BAD_JSON', 'content.redacts must be an event id');
-  return redactEvent(desk, { roomId, sender, eventId, content, transaction });
+  return redactEvent(desk, { roomId, sender, eventId, content, transaction, ...sticky });
 }
 
 /** A member event that comes as plain state is held to the same rules as one that comes as an action. */
 async function sendMember(desk: RoomsDesk, input: SendEvent, target: string): Promise<Turn> {
   const { roomId, sender, event } = input;
+  const transaction = transactionKey(sender, input.transaction);
+  const repeated = await repeatTransaction(desk, transaction);
+  if (repeated !== undefined) return repeated;
   return withRoom(desk, roomId, notInRoom, async (room) => {
     const action = await actionOf(room, sender, target, event.content);
     if (action === undefined) return refuse('M_BAD_JSON', 'content.membership is not a membership');
-    return changeMembership(desk, { roomId, sender, target, action, content: event.content });
+    const change = { roomId, sender, target, action, content: event.content };
+    return changeMembership(desk, change, transaction);
   });
 }
 

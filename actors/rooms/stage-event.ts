@@ -25,6 +25,8 @@ export interface Proposal {
   readonly content: JsonObject;
   /** What a redaction redacts. */
   readonly redacts?: string;
+  /** For how long it is sticky, in milliseconds. MSC4354. */
+  readonly stickyDurationMs?: number;
   /** Milliseconds since the Unix epoch. */
   readonly originServerTs: number;
 }
@@ -94,7 +96,7 @@ function build(
   stage: Stage,
 ): BuiltEvent | Refusal {
   const { version } = room;
-  const { sender, type, stateKey, content, redacts, originServerTs } = proposal;
+  const { sender, type, stateKey, content, redacts, stickyDurationMs, originServerTs } = proposal;
   const isState = stateKey !== undefined;
   const keys = authEventKeys(version, { sender, type, content, ...(isState && { state_key: stateKey }) });
   const isNameless = version.roomIdFormat === 'create-event' && type === CREATE.type;
@@ -110,6 +112,7 @@ function build(
       authEvents: authReferences(room, keys),
       originServerTs,
       ...(redacts !== undefined && { redacts }),
+      ...(stickyDurationMs !== undefined && { stickyDurationMs }),
       ...(version.eventIdFormat === 'server-chosen' && { eventIdLocalpart: stage.newEventLocalpart() }),
     },
     stage.signer,

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { Connection } from './connection.ts';
 import { percentile } from './figures.ts';
-import { endProcess, startProcess } from './server.ts';
+import { endProcess, processorMs, startProcess } from './server.ts';
 
 const FLOOR_SERVER = new URL('floor-http-server.ts', import.meta.url).pathname;
 const FLOOR_MS = 2_000;
@@ -46,6 +46,26 @@ export async function httpFloor(clients: number, body: string): Promise<Rate> {
       const reply = await connections[client]?.request('PUT', '/send', 'a-token', body);
       return reply?.tookMs ?? Number.NaN;
     });
+  } finally {
+    for (const connection of connections) connection.close();
+    await endProcess(child);
+  }
+}
+
+/** Processor time of a bare `node:http` server for one request, in microseconds. */
+export async function httpFloorProcessor(clients: number, body: string): Promise<number> {
+  const { child, port } = await startProcess([FLOOR_SERVER], {}, '/');
+  const connections = await Promise.all(Array.from({ length: clients }, () => Connection.open(port)));
+  const pid = child.pid ?? 0;
+  let requests = 0;
+  try {
+    const before = processorMs(pid);
+    await measureRate(clients, FLOOR_MS, async (client) => {
+      requests += 1;
+      const reply = await connections[client]?.request('PUT', '/send', 'a-token', body);
+      return reply?.tookMs ?? Number.NaN;
+    });
+    return ((processorMs(pid) - before) * 1_000) / requests;
   } finally {
     for (const connection of connections) connection.close();
     await endProcess(child);

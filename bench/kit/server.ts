@@ -36,6 +36,19 @@ export function processorMs(pid: number): number {
   return ((Number(fields[11]) + Number(fields[12])) * 1_000) / TICKS_PER_SECOND;
 }
 
+/** What a server that has nothing to do uses at most of a processor. */
+const QUIET_SHARE = 0.02;
+const QUIET_MS = 500;
+
+/** Waits until a process has worked off what it does by itself: what is measured then is what is asked for. */
+export async function untilQuiet(pid: number): Promise<void> {
+  for (;;) {
+    const before = processorMs(pid);
+    await new Promise((resolve) => setTimeout(resolve, QUIET_MS));
+    if (processorMs(pid) - before <= QUIET_SHARE * QUIET_MS) return;
+  }
+}
+
 /** Starts a process that prints `http://…:PORT` when it listens, and waits for its first 200 under `path`. */
 export async function startProcess(
   argv: readonly string[],

@@ -67,6 +67,28 @@ export function readAccountDataChanges(
   return db.all(changedEvents, { userId, from, to });
 }
 
+export const eventsOfRoom = defineQuery<
+  { readonly userId: string; readonly roomId: string; readonly to: number },
+  StoredAccountData
+>({
+  name: 'account-data.read-of-room',
+  sql: `
+    SELECT room_id AS roomId, type, content, stream_id AS position
+      FROM account_data
+     WHERE user_id = :userId AND room_id = :roomId AND stream_id <= :to
+     ORDER BY stream_id`,
+});
+
+/** All account data that a user has for a room, as far as it was set at or before `to` on the account-data stream. */
+export function readAccountDataOfRoom(
+  db: ReadDb,
+  userId: string,
+  roomId: string,
+  to: number,
+): Promise<StoredAccountData[]> {
+  return db.all(eventsOfRoom, { userId, roomId, to });
+}
+
 export const oneFilter = defineQuery<
   { readonly userId: string; readonly filterId: number },
   { readonly filter: string }

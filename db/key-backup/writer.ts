@@ -91,6 +91,28 @@ export function deleteVersion(userId: string, version: number): WriteStep[] {
   ];
 }
 
+export const leaveKeysOfUser = defineQuery<OneUser>({
+  name: 'key-backup.leave-keys-of-user',
+  sql: `
+    INSERT INTO key_backup_leftovers (backup_nid)
+    SELECT backup_nid FROM key_backups WHERE user_id = :userId`,
+});
+
+export const deleteBackupsOfUser = defineQuery<OneUser>({
+  name: 'key-backup.delete-versions-of-user',
+  sql: 'DELETE FROM key_backups WHERE user_id = :userId',
+});
+
+export const deleteHighestVersion = defineQuery<OneUser>({
+  name: 'key-backup.delete-highest-version',
+  sql: 'DELETE FROM key_backup_versions WHERE user_id = :userId',
+});
+
+/** The steps that delete all versions of a user who never comes back; their keys are left over. */
+export function forgetUser(userId: string): WriteStep[] {
+  return [leaveKeysOfUser, deleteBackupsOfUser, deleteHighestVersion].map((query) => step(query, { userId }));
+}
+
 /** A version without keys in the place of the same one, whose keys another query has left. */
 export const replaceByEmpty = defineQuery<OneVersion>({
   name: 'key-backup.replace-by-empty',

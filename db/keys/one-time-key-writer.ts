@@ -23,7 +23,10 @@ export const replaceCountChange = defineQuery<OneDevice & { readonly position: n
     VALUES (:userId, :deviceId, :position)`,
 });
 
-/** Ids that stand for another key already. */
+/** The public key in the text of a one-time key, which is all that is kept of a claimed one. */
+const publicKeyIn = (text: string): string => `coalesce(${text} ->> '$.key', ${text})`;
+
+/** Ids that stand for another key already, claimed or not. */
 export const contradictingKeys = defineQuery<
   OneDevice & { readonly keys: string },
   { readonly keyId: string }
@@ -35,7 +38,8 @@ export const contradictingKeys = defineQuery<
      CROSS JOIN one_time_keys o
         ON o.user_id = :userId AND o.device_id = :deviceId
        AND o.algorithm = new.value ->> 'algorithm' AND o.key_id = new.value ->> 'keyId'
-     WHERE o.is_claimed = 0 AND o.key <> new.value ->> 'key'`,
+     WHERE (o.is_claimed = 0 AND o.key <> new.value ->> 'key')
+        OR (o.is_claimed = 1 AND o.key NOT IN ('', ${publicKeyIn("(new.value ->> 'key')")}))`,
 });
 
 /** Stores keys in the order in which they come. Those that are there, claimed or not, stay as they are. */
@@ -144,11 +148,11 @@ export const nextOneTimeKey = defineQuery<OfAlgorithm, HandedOutKey>({
      ORDER BY key_nid LIMIT 1`,
 });
 
-/** Marks that same key as claimed. */
+/** Marks that same key as claimed, and keeps of it what tells another key under its id from it. */
 export const claimNextKey = defineQuery<OfAlgorithm>({
   name: 'keys.claim-next-key',
   sql: `
-    UPDATE one_time_keys SET is_claimed = 1, key = ''
+    UPDATE one_time_keys SET is_claimed = 1, key = ${publicKeyIn('key')}
      WHERE key_nid = (
        SELECT key_nid FROM one_time_keys
         WHERE user_id = :userId AND device_id = :deviceId AND algorithm = :algorithm AND is_claimed = 0

@@ -102,9 +102,26 @@ function signerKeyId(keyId: string): string {
   return `ed25519:${keyId}`;
 }
 
+/** Positions for which the stream remembers that the keys of a device went with it: who follows it is never that far behind. */
+export const DEPARTED_POSITIONS_KEPT = 10_000;
+
+/** Forgets where the keys of devices changed that a user has no more; otherwise each login would leave a row for ever. */
+export const pruneCountChanges = defineQuery<OneUser & { readonly kept: number; readonly position: number }>({
+  name: 'keys.prune-count-changes',
+  sql: `
+    DELETE FROM key_count_changes
+     WHERE user_id = :userId AND stream_id <= :position - :kept
+       AND NOT EXISTS (SELECT 1 FROM devices d
+                        WHERE d.user_id = key_count_changes.user_id AND d.device_id = key_count_changes.device_id)`,
+});
+
 /** The steps that delete all keys of devices, with the signatures on and by them: one position for each device. */
-export function deleteDevices(userId: string, deviceIds: readonly string[]): readonly WriteStep[] {
-  return deviceIds.flatMap((deviceId, index) => [
+export function deleteDevices(
+  userId: string,
+  deviceIds: readonly string[],
+  kept = DEPARTED_POSITIONS_KEPT,
+): readonly WriteStep[] {
+  const deletions = deviceIds.flatMap((deviceId, index) => [
     step(replaceCountChange, { userId, deviceId }, { positionOffset: index }),
     step(deleteDeviceKeys, { userId, deviceId }),
     step(deleteOneTimeKeys, { userId, deviceId }),
@@ -112,6 +129,7 @@ export function deleteDevices(userId: string, deviceIds: readonly string[]): rea
     step(deleteSignaturesOn, { userId, keyId: deviceId }),
     step(deleteSignaturesBy, { userId, keyId: signerKeyId(deviceId) }),
   ]);
+  return [...deletions, step(pruneCountChanges, { userId, kept }, { positionOffset: 0 })];
 }
 
 export const devicesWithKeys = defineQuery<
@@ -207,4 +225,31 @@ export function dropCrossSigningKeys(
     step(deleteCrossSigningKey, { userId, usage }),
     step(deleteSignaturesBy, { userId, keyId: signerKeyId(publicKey) }),
   ]);
+}
+
+export const deleteCrossSigningKeysOf = defineQuery<OneUser>({
+  name: 'keys.delete-cross-signing-keys',
+  sql: 'DELETE FROM cross_signing_keys WHERE user_id = :userId',
+});
+export const deleteAllSignaturesOn = defineQuery<OneUser>({
+  name: 'keys.delete-all-signatures-on',
+  sql: 'DELETE FROM key_signatures WHERE target_user_id = :userId',
+});
+export const deleteAllSignaturesBy = defineQuery<OneUser>({
+  name: 'keys.delete-all-signatures-by',
+  sql: 'DELETE FROM key_signatures WHERE signer_user_id = :userId',
+});
+export const deleteSignatureChanges = defineQuery<OneUser>({
+  name: 'keys.delete-signature-changes',
+  sql: 'DELETE FROM signature_changes WHERE user_id = :userId',
+});
+
+/** The steps that delete what is held of a user beside its devices: it never comes back, and nobody asks what it has signed. */
+export function forgetUser(userId: string): readonly WriteStep[] {
+  return [
+    step(deleteCrossSigningKeysOf, { userId }),
+    step(deleteAllSignaturesOn, { userId }),
+    step(deleteAllSignaturesBy, { userId }),
+    step(deleteSignatureChanges, { userId }),
+  ];
 }

@@ -7,7 +7,10 @@ type NewPusher = Omit<StoredPusher, 'place' | 'badge' | 'reachedTs' | 'failingSi
 
 const PROGRESS = '(SELECT place FROM push_progress WHERE only_row = 1)';
 
-/** Stores a pusher. One that was there goes on from where it was. */
+/**
+ * Stores a pusher. One that was there goes on from where it was. Whoever only switches it may be another device of the user: it stays with its
+ * own. MSC3881.
+ */
 export const upsertPusher = defineQuery<{ readonly [Field in keyof NewPusher]: NewPusher[Field] }>({
   name: 'push.upsert-pusher',
   sql: `
@@ -18,7 +21,13 @@ export const upsertPusher = defineQuery<{ readonly [Field in keyof NewPusher]: N
     ON CONFLICT (user_id, app_id, pushkey) DO UPDATE SET
       kind = excluded.kind, app_display_name = excluded.app_display_name,
       device_display_name = excluded.device_display_name, profile_tag = excluded.profile_tag, lang = excluded.lang,
-      data = excluded.data, device_id = excluded.device_id, set_ts = excluded.set_ts, failing_since_ts = NULL,
+      data = excluded.data,
+      device_id = CASE WHEN is_enabled <> excluded.is_enabled AND data = excluded.data
+                        AND (kind, app_display_name, device_display_name, lang)
+                          = (excluded.kind, excluded.app_display_name, excluded.device_display_name, excluded.lang)
+                        AND profile_tag IS excluded.profile_tag
+                       THEN device_id ELSE excluded.device_id END,
+      set_ts = excluded.set_ts, failing_since_ts = NULL,
       place = CASE WHEN is_enabled = excluded.is_enabled THEN place ELSE excluded.place END,
       is_enabled = excluded.is_enabled`,
 });

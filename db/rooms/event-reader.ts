@@ -1,3 +1,4 @@
+import { DELAYED_TRANSACTION } from '../../src/matrix/events/delayed-event.ts';
 import { defineQuery } from '../kit/query.ts';
 import type { ReadDb } from '../kit/read-db.ts';
 
@@ -78,14 +79,15 @@ export const readEventsById = defineQuery<{ readonly eventIds: string }, StoredE
 
 export const readTransactionIds = defineQuery<
   { readonly userId: string; readonly deviceId: string; readonly eventNids: string },
-  { readonly eventNid: number; readonly txnId: string }
+  { readonly eventNid: number; readonly path: string; readonly txnId: string }
 >({
   name: 'rooms.read-transaction-ids',
   sql: `
-    SELECT t.event_nid AS eventNid, t.txn_id AS txnId
+    SELECT t.event_nid AS eventNid, t.path, t.txn_id AS txnId
       FROM json_each(:eventNids) wanted
       CROSS JOIN event_transactions t ON t.event_nid = wanted.value
-     WHERE t.user_nid = (SELECT user_nid FROM user_ids WHERE user_id = :userId) AND t.device_id = :deviceId`,
+     WHERE t.user_nid = (SELECT user_nid FROM user_ids WHERE user_id = :userId)
+       AND t.device_id IN (:deviceId, '${DELAYED_TRANSACTION.deviceId}')`,
   scans: ['wanted'],
 });
 
@@ -105,18 +107,29 @@ export async function readEvents(
   return new Map(rows.map((row) => [row.eventId, toStoredEvent(row)]));
 }
 
+/** As what an event was sent: in a transaction of the asking device, or as a delayed event of its user. */
+export interface SentAs {
+  readonly kind: 'transaction' | 'delayed';
+  readonly id: string;
+}
+
 /**
- * Transaction ids of those of the events that this device of this user has sent, by `eventNid`: for `unsigned.transaction_id`.
- * Client-Server API v1.19, "Local echo".
+ * Transaction ids of those of the events that this device of this user has sent, and delay ids of those that were sent for the user, by
+ * `eventNid`: for `unsigned`. Client-Server API v1.19, "Local echo"; MSC4140.
  */
 export async function findTransactionIds(
   db: ReadDb,
   userId: string,
   deviceId: string,
   eventNids: readonly number[],
-): Promise<ReadonlyMap<number, string>> {
+): Promise<ReadonlyMap<number, SentAs>> {
   if (eventNids.length === 0) return new Map();
   const params = { userId, deviceId, eventNids: JSON.stringify(eventNids) };
   const rows = await db.all(readTransactionIds, params);
-  return new Map(rows.map((row) => [row.eventNid, row.txnId]));
+  return new Map(
+    rows.map(({ eventNid, path, txnId: id }) => {
+      const kind = path === DELAYED_TRANSACTION.path ? 'delayed' : 'transaction';
+      return [eventNid, { kind, id }];
+    }),
+  );
 }

@@ -3,6 +3,7 @@ import { defineQuery } from '../kit/query.ts';
 import { step, type WriteStep } from '../kit/write-set.ts';
 import { replaceCurrentStateByEvent } from './out-of-band-writer.ts';
 import { endRelation, storeRelation } from './relation-writer.ts';
+import { endSticky, revealSticky, storeSticky } from './sticky-writer.ts';
 import { type StateGroupWrite, storeStateGroup } from './state-group-writer.ts';
 import { deleteExtremity, type RoomsGuard, setResolvedStateGroup } from './writer.ts';
 
@@ -186,6 +187,8 @@ export interface InboundEvent {
   readonly missing: readonly string[];
   /** It relates to another event. */
   readonly isRelated?: boolean;
+  /** When it stops being sticky, in milliseconds since the Unix epoch; absent or null: it is not, or it is rejected. */
+  readonly stickyUntil?: number | null;
 }
 
 /** Older room versions allow numbers that cannot be counted with: they stop at the greatest that can. */
@@ -212,6 +215,7 @@ export function storeInboundEvent(event: InboundEvent, positionOffset: number): 
   }
   for (const missingId of event.missing) steps.push(step(insertMissingAuthEvent, { eventId, missingId }));
   if (event.isRelated === true && event.isVisible) steps.push(storeRelation(eventId));
+  if (typeof event.stickyUntil === 'number') steps.push(storeSticky(eventId, event.stickyUntil));
   if (event.stateGroup !== null) steps.push(...storeStateGroup(roomNid, event.stateGroup));
   return steps;
 }
@@ -301,7 +305,7 @@ export function recordResolvedState(roomNid: number, stateGroup: number, positio
 
 /** The steps that apply a redaction: the first one counts. Both events are stored by then. */
 export function redactStoredEvent(eventId: string, redactionId: string): WriteStep[] {
-  return [step(applyRedactionByEvent, { eventId, redactionId }), endRelation(eventId)];
+  return [step(applyRedactionByEvent, { eventId, redactionId }), endRelation(eventId), endSticky(eventId)];
 }
 
 /** The step that remembers a redaction until its target comes. */
@@ -316,5 +320,9 @@ export function releaseHeldRedactions(targetId: string): WriteStep {
 
 /** The steps that let a held redaction into the timeline. */
 export function revealHeldRedaction(redactionId: string, positionOffset: number): WriteStep[] {
-  return [step(revealRedaction, { eventId: redactionId }, { positionOffset }), storeRelation(redactionId)];
+  return [
+    step(revealRedaction, { eventId: redactionId }, { positionOffset }),
+    storeRelation(redactionId),
+    revealSticky(redactionId),
+  ];
 }

@@ -1,6 +1,7 @@
 import { defineQuery } from '../kit/query.ts';
 import { step, type WriteStep } from '../kit/write-set.ts';
 import { endRelations } from './relation-writer.ts';
+import { endStickies } from './sticky-writer.ts';
 
 type OfRoom = { readonly roomNid: number };
 /** JSON list of numbers of events. */
@@ -141,6 +142,7 @@ export function deleteEvents(events: readonly number[], heir: number | null): Wr
     step(deleteHeldRedactions, { eventNids }),
     step(deleteChangesOfEvents, { eventNids }),
     endRelations(eventNids),
+    endStickies(eventNids),
     step(deleteListedEvents, { eventNids }),
   ];
 }
@@ -152,7 +154,12 @@ export function deleteEvents(events: readonly number[], heir: number | null): Wr
 export function takeOutOfTimeline(events: readonly number[]): WriteStep[] {
   if (events.length === 0) return [];
   const eventNids = JSON.stringify(events);
-  return [step(keepPlaces, { eventNids }), step(hideEvents, { eventNids }), endRelations(eventNids)];
+  return [
+    step(keepPlaces, { eventNids }),
+    step(hideEvents, { eventNids }),
+    endRelations(eventNids),
+    endStickies(eventNids),
+  ];
 }
 
 /**

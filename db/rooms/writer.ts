@@ -2,6 +2,7 @@ import { internStateKey, internUser, STATE_KEY_NID, USER_NID } from '../internin
 import { defineQuery } from '../kit/query.ts';
 import { step, type WriteStep } from '../kit/write-set.ts';
 import { endRelation, storeRelation } from './relation-writer.ts';
+import { endSticky, storeSticky } from './sticky-writer.ts';
 import { type StateGroupWrite, storeStateGroup } from './state-group-writer.ts';
 import type { TransactionKey } from './transaction-reader.ts';
 
@@ -170,6 +171,8 @@ export interface EventWrite {
   readonly redacts: string | null;
   /** It relates to another event: one that does not pays nothing for those that do. */
   readonly isRelated?: boolean;
+  /** When it stops being sticky, in milliseconds since the Unix epoch; absent: it is not. */
+  readonly stickyUntil?: number;
   readonly transaction: TransactionKey | null;
 }
 
@@ -206,8 +209,13 @@ export function storeEvent(event: EventWrite, positionOffset: number): WriteStep
     );
   }
   if (event.redacts !== null)
-    steps.push(step(applyRedaction, { eventId: event.redacts }, at), endRelation(event.redacts));
+    steps.push(
+      step(applyRedaction, { eventId: event.redacts }, at),
+      endRelation(event.redacts),
+      endSticky(event.redacts),
+    );
   if (event.isRelated === true) steps.push(storeRelation(eventId));
+  if (event.stickyUntil !== undefined) steps.push(storeSticky(eventId, event.stickyUntil));
   if (event.transaction !== null) steps.push(step(insertTransaction, { ...event.transaction }, at));
   return steps;
 }

@@ -1,3 +1,4 @@
+import type { JsonObject } from '../kit/json.ts';
 import type { LogLevel } from '../kit/logger.ts';
 
 /** `host:port`, parsed; IPv6 hosts stand without their brackets. Port 0 means: any free one. */
@@ -72,6 +73,15 @@ export interface Config {
   };
   /** `shareDeviceNames`: others see the names that users give their devices. */
   readonly encryption: { readonly shareDeviceNames: boolean };
+  /** MSC4140. Where either is 0, nobody may have events sent later. */
+  readonly delayedEvents: {
+    /** The longest delay, in milliseconds. */
+    readonly maxDelayMs: number;
+    /** How many events one user may have scheduled. */
+    readonly maxScheduled: number;
+  };
+  /** `livekitServiceUrls`: where clients get their access to LiveKit, the one to prefer first. MSC4143, MSC4195. */
+  readonly rtc: { readonly livekitServiceUrls: readonly string[] };
   readonly inspector: { readonly listen: ListenAddress };
   readonly log: { readonly level: LogLevel };
   readonly federation: {
@@ -83,6 +93,33 @@ export interface Config {
   };
   /** `allowPrivateAddresses`: push gateways may have addresses that are not public, and do without TLS. */
   readonly push: { readonly allowPrivateAddresses: boolean };
+  readonly voip: {
+    /** Empty: there is no TURN server. */
+    readonly turnUris: readonly string[];
+    /** Shared with the TURN servers; empty: all users get the same name and password. */
+    readonly turnSharedSecret: string;
+    readonly turnUser: string;
+    readonly turnPassword: string;
+    /** How long clients may use what they were given, in milliseconds. */
+    readonly ttlMs: number;
+    readonly allowGuests: boolean;
+  };
+  /** Rooms in which the server speaks to its users. */
+  readonly serverNotices: {
+    readonly enabled: boolean;
+    /** Of the user who sends them. */
+    readonly localpart: string;
+    readonly displayName: string;
+    /** `mxc:` URI; empty for none. */
+    readonly avatarUrl: string;
+    readonly roomName: string;
+  };
+  readonly wellKnown: {
+    /** What `/.well-known/matrix/client` says beside where this server is. */
+    readonly client: JsonObject;
+    /** Unpadded base64 by algorithm; empty: there is no policy server. */
+    readonly policyServerKeys: Readonly<Record<string, string>>;
+  };
   readonly appservices: { readonly path: string };
   readonly actors: {
     /** Actor name → name of the thread it lives on; what is absent lives where `actors/supervision.ts` says. */

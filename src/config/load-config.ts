@@ -45,12 +45,56 @@ function merge(layers: readonly ConfigLayer[]): ConfigFile {
   return merged as unknown as ConfigFile;
 }
 
-function toConfig(file: ConfigFile, cores: number): Config {
+function toVoip(file: ConfigFile): Config['voip'] {
+  return {
+    turnUris: file.voip.turn_uris,
+    turnSharedSecret: file.voip.turn_shared_secret,
+    turnUser: file.voip.turn_user,
+    turnPassword: file.voip.turn_password,
+    ttlMs: file.voip.ttl * MS_PER_SECOND,
+    allowGuests: file.voip.allow_guests,
+  };
+}
+
+function toServerNotices(file: ConfigFile): Config['serverNotices'] {
+  return {
+    enabled: file.server_notices.enabled,
+    localpart: file.server_notices.localpart,
+    displayName: file.server_notices.display_name,
+    avatarUrl: file.server_notices.avatar_url,
+    roomName: file.server_notices.room_name,
+  };
+}
+
+function toMedia(file: ConfigFile): Config['media'] {
+  return {
+    maxUploadSize: file.media.max_upload_size,
+    allowLegacy: file.media.allow_legacy,
+    urlPreviews: file.media.url_previews,
+    urlPreviewDeny: file.media.url_preview_deny,
+    urlPreviewAllow: file.media.url_preview_allow,
+  };
+}
+
+function toRateLimits(file: ConfigFile): Config['rateLimits'] {
   const limit = (given: { per_second: number; burst: number }): RateLimit => ({
     perSecond: given.per_second,
     burst: given.burst,
   });
   const limits = file.rate_limits;
+  return {
+    enabled: limits.enabled,
+    login: limit(limits.login),
+    registration: limit(limits.registration),
+    message: limit(limits.message),
+    membership: limit(limits.membership),
+    reading: limit(limits.reading),
+    ephemeral: limit(limits.ephemeral),
+    media: limit(limits.media),
+  };
+}
+
+function toConfig(file: ConfigFile, cores: number): Config {
   return {
     server: {
       name: file.server.name,
@@ -75,16 +119,7 @@ function toConfig(file: ConfigFile, cores: number): Config {
       accessTokenLifetimeMs: file.accounts.access_token_lifetime * MS_PER_SECOND,
       loginTokenLifetimeMs: file.accounts.login_token_lifetime * MS_PER_SECOND,
     },
-    rateLimits: {
-      enabled: limits.enabled,
-      login: limit(limits.login),
-      registration: limit(limits.registration),
-      message: limit(limits.message),
-      membership: limit(limits.membership),
-      reading: limit(limits.reading),
-      ephemeral: limit(limits.ephemeral),
-      media: limit(limits.media),
-    },
+    rateLimits: toRateLimits(file),
     rooms: {
       defaultVersion: file.rooms.default_version,
       publishBy: file.rooms.publish_by,
@@ -92,13 +127,12 @@ function toConfig(file: ConfigFile, cores: number): Config {
     },
     userDirectory: { searchAll: file.user_directory.search_all },
     encryption: { shareDeviceNames: file.encryption.share_device_names },
-    media: {
-      maxUploadSize: file.media.max_upload_size,
-      allowLegacy: file.media.allow_legacy,
-      urlPreviews: file.media.url_previews,
-      urlPreviewDeny: file.media.url_preview_deny,
-      urlPreviewAllow: file.media.url_preview_allow,
+    media: toMedia(file),
+    delayedEvents: {
+      maxDelayMs: file.delayed_events.max_delay_ms,
+      maxScheduled: file.delayed_events.max_scheduled,
     },
+    rtc: { livekitServiceUrls: file.rtc.livekit_service_urls },
     inspector: { listen: parseListen(file.inspector.listen) },
     log: { level: file.log.level },
     federation: {
@@ -109,6 +143,9 @@ function toConfig(file: ConfigFile, cores: number): Config {
       allowPrivateAddresses: file.federation.allow_private_addresses,
     },
     push: { allowPrivateAddresses: file.push.allow_private_addresses },
+    voip: toVoip(file),
+    serverNotices: toServerNotices(file),
+    wellKnown: { client: file.well_known.client, policyServerKeys: file.well_known.policy_server_keys },
     appservices: { path: file.appservices.path },
     actors: { placement: file.actors.placement },
   };

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { isJsonObject } from '../kit/json.ts';
+import { isJsonObject, type JsonObject } from '../kit/json.ts';
 
 /** One option: which values it takes, and how to say so. Plain checks: the program reads them before anything else, so they load fast. */
 export interface Option {
@@ -20,6 +20,9 @@ const PORT_MAX = 65_535;
 const GATEWAYS_MAX = 64;
 /** Ten years. */
 const LIFETIME_SECONDS_MAX = 315_360_000;
+/** A year. */
+const DELAY_MS_MAX = 31_536_000_000;
+const SCHEDULED_MAX = 10_000;
 
 function isListenAddress(value: unknown): boolean {
   const match = typeof value === 'string' ? HOST_AND_PORT.exec(value) : null;
@@ -77,10 +80,70 @@ const byteCount: Option = {
   reads: 'toml',
   accepts: (value) => Number.isSafeInteger(value) && Number(value) >= 1,
 };
+const upTo = (most: number): Option => ({
+  allowed: `a whole number from 0 to ${most}`,
+  reads: 'toml',
+  accepts: (value) => Number.isInteger(value) && Number(value) >= 0 && Number(value) <= most,
+});
+const httpUrls: Option = {
+  allowed: 'a list of http(s) URLs such as ["https://rtc.example.org"]',
+  reads: 'toml',
+  accepts: (value) =>
+    Array.isArray(value) && value.every((one) => typeof one === 'string' && one !== '' && HTTP_URL.test(one)),
+};
 const networks: Option = {
   allowed: 'a list of networks such as ["192.0.2.0/24", "2001:db8::/32"]',
   reads: 'toml',
   accepts: (value) => Array.isArray(value) && value.every(isNetwork),
+};
+
+const turnUris: Option = {
+  allowed: 'a list of turn: and turns: URIs',
+  reads: 'toml',
+  accepts: (value) =>
+    Array.isArray(value) && value.every((uri) => typeof uri === 'string' && /^turns?:\S+$/.test(uri)),
+};
+const table: Option = { allowed: 'a table', reads: 'toml', accepts: isJsonObject };
+const publicKeys: Option = {
+  allowed: 'a table of algorithm = "unpadded base64", with ed25519 among them, or empty',
+  reads: 'toml',
+  accepts: (value) =>
+    isJsonObject(value) &&
+    Object.values(value).every((key) => typeof key === 'string' && /^[A-Za-z0-9+/_-]+$/.test(key)) &&
+    (Object.keys(value).length === 0 || 'ed25519' in value),
+};
+
+const voip: ConfigSchema[string] = {
+  turn_uris: turnUris,
+  turn_shared_secret: text,
+  turn_user: text,
+  turn_password: text,
+  ttl: seconds,
+  allow_guests: flag,
+};
+const serverNotices: ConfigSchema[string] = {
+  enabled: flag,
+  localpart: textMatching('a user name of a-z, 0-9 and . _ = - / +', /^[a-z0-9._=\-/+]{1,200}$/),
+  display_name: textMatching('a text', /./),
+  avatar_url: textMatching('an mxc:// address, or empty', /^(mxc:\/\/[^/\s]+\/[^/\s]+)?$/),
+  room_name: textMatching('a text', /./),
+};
+const rateLimits: ConfigSchema[string] = {
+  enabled: flag,
+  login: rateLimit,
+  registration: rateLimit,
+  message: rateLimit,
+  membership: rateLimit,
+  reading: rateLimit,
+  ephemeral: rateLimit,
+  media: rateLimit,
+};
+const media: ConfigSchema[string] = {
+  max_upload_size: byteCount,
+  allow_legacy: flag,
+  url_previews: flag,
+  url_preview_deny: networks,
+  url_preview_allow: networks,
 };
 
 /**
@@ -112,16 +175,7 @@ export function configSchema(roomVersions: readonly string[]): ConfigSchema {
       terms_version: textMatching('a text', /./),
     },
     accounts: { access_token_lifetime: seconds, login_token_lifetime: seconds },
-    rate_limits: {
-      enabled: flag,
-      login: rateLimit,
-      registration: rateLimit,
-      message: rateLimit,
-      membership: rateLimit,
-      reading: rateLimit,
-      ephemeral: rateLimit,
-      media: rateLimit,
-    },
+    rate_limits: rateLimits,
     rooms: {
       default_version: oneOf(roomVersions),
       publish_by: oneOf(['moderators', 'admins']),
@@ -129,13 +183,9 @@ export function configSchema(roomVersions: readonly string[]): ConfigSchema {
     },
     user_directory: { search_all: flag },
     encryption: { share_device_names: flag },
-    media: {
-      max_upload_size: byteCount,
-      allow_legacy: flag,
-      url_previews: flag,
-      url_preview_deny: networks,
-      url_preview_allow: networks,
-    },
+    media,
+    delayed_events: { max_delay_ms: upTo(DELAY_MS_MAX), max_scheduled: upTo(SCHEDULED_MAX) },
+    rtc: { livekit_service_urls: httpUrls },
     inspector: { listen },
     log: { level: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'silent']) },
     federation: {
@@ -146,6 +196,9 @@ export function configSchema(roomVersions: readonly string[]): ConfigSchema {
       allow_private_addresses: flag,
     },
     push: { allow_private_addresses: flag },
+    voip,
+    server_notices: serverNotices,
+    well_known: { client: table, policy_server_keys: publicKeys },
     appservices: { path: text },
     actors: {
       placement: {
@@ -199,6 +252,8 @@ export interface ConfigFile {
     readonly url_preview_deny: readonly string[];
     readonly url_preview_allow: readonly string[];
   };
+  readonly delayed_events: { readonly max_delay_ms: number; readonly max_scheduled: number };
+  readonly rtc: { readonly livekit_service_urls: readonly string[] };
   readonly inspector: { readonly listen: string };
   readonly log: { readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent' };
   readonly federation: {
@@ -209,6 +264,25 @@ export interface ConfigFile {
     readonly allow_private_addresses: boolean;
   };
   readonly push: { readonly allow_private_addresses: boolean };
+  readonly voip: {
+    readonly turn_uris: readonly string[];
+    readonly turn_shared_secret: string;
+    readonly turn_user: string;
+    readonly turn_password: string;
+    readonly ttl: number;
+    readonly allow_guests: boolean;
+  };
+  readonly server_notices: {
+    readonly enabled: boolean;
+    readonly localpart: string;
+    readonly display_name: string;
+    readonly avatar_url: string;
+    readonly room_name: string;
+  };
+  readonly well_known: {
+    readonly client: JsonObject;
+    readonly policy_server_keys: Readonly<Record<string, string>>;
+  };
   readonly appservices: { readonly path: string };
   readonly actors: { readonly placement: Readonly<Record<string, string>> };
 }

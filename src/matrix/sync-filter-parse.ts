@@ -13,7 +13,7 @@ export const FILTER_LIST_MAX = 1_000;
 export const FILTER_ENTRY_LENGTH_MAX = 1_024;
 
 /**
- * Reads a filter. Unknown keys are ignored; `limit: 0`, which some clients send, means 1.
+ * Reads a filter. Unknown keys are ignored; `limit: 0`, which some clients send, means no events.
  * Client-Server API v1.19, `POST /_matrix/client/v3/user/{userId}/filter`.
  *
  * @returns refused with M_BAD_JSON for a wrong type, M_INVALID_PARAM for a value out of bounds, both naming the field
@@ -153,7 +153,7 @@ function makeReader(): Reader {
       if (value === undefined) return undefined;
       if (!Number.isInteger(value)) badJson(`${path}limit`, 'an integer');
       else if (Number(value) < 0) invalid(`${path}limit`, 'is below zero');
-      return Math.min(Math.max(Number(value), 1), FILTER_LIMIT_MAX);
+      return Math.min(Math.max(Number(value), 0), FILTER_LIMIT_MAX);
     },
     format(json) {
       const value = json['event_format'];

@@ -112,7 +112,7 @@ export function matchesNothing(filter: EventFilter): boolean {
   return filter.types?.length === 0 || filter.senders?.size === 0;
 }
 
-/** How many events of a timeline a filter wants, from 1 to {@link FILTER_LIMIT_MAX}. */
+/** How many events of a timeline a filter wants, from 0 to {@link FILTER_LIMIT_MAX}. */
 export function timelineLimit(filter: SyncFilter): number {
   return filter.room.timeline.limit ?? TIMELINE_LIMIT_DEFAULT;
 }

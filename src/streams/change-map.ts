@@ -9,6 +9,8 @@ export interface ChangeMap {
   record(key: WakeKey, position: number): void;
   /** False only when nothing with `key` happened after `position`. */
   mayHaveChanged(key: WakeKey, position: number): boolean;
+  /** Where something with `key` happened last; undefined when that is not known. */
+  lastChange(key: WakeKey): number | undefined;
   /** Forgets everything; what is after `floor` counts as unchanged from now on. */
   restart(floor: number): void;
 }
@@ -36,6 +38,11 @@ export function createChangeMap(floor: number, keysMax: number = CHANGED_KEYS_MA
       if (position < knownAfter) return true;
       const last = Math.max(changedAt.get(key) ?? -Infinity, changedAt.get('everyone') ?? -Infinity);
       return last > position;
+    },
+    lastChange(key) {
+      const everyone = changedAt.get('everyone');
+      const last = changedAt.get(key);
+      return last === undefined || everyone === undefined ? last : Math.max(last, everyone);
     },
     restart(from) {
       changedAt.clear();

@@ -28,6 +28,7 @@ export const eventsStream = defineDurableStream<'events', EventsRow>({
     { table: 'room_changes', column: 'position' },
     { table: 'resolved_states', column: 'position' },
     { table: 'ended_memberships', column: 'position' },
+    { table: 'sticky_events', column: 'position' },
   ],
   read: readEventRows,
   wakes(row) {

@@ -21,6 +21,13 @@ export type Fact =
       readonly type: string;
     }
   | { readonly fact: 'push-rules'; readonly userId: string }
+  /** A user subscribed to a thread, or unsubscribed. The first subscription changes what the user's push rules are. */
+  | {
+      readonly fact: 'thread-subscription';
+      readonly userId: string;
+      readonly roomId: string;
+      readonly rootId: string;
+    }
   | { readonly fact: 'receipt'; readonly roomId: string; readonly userId: string }
   | { readonly fact: 'device-list'; readonly userId: string }
   /** One-time or fallback keys of a device came or were claimed. */

@@ -2,7 +2,7 @@ import { defineMemoryStream } from './stream.ts';
 
 export type PresenceRow = {
   readonly userId: string;
-  readonly presence: 'online' | 'offline' | 'unavailable';
+  readonly presence: 'online' | 'offline' | 'unavailable' | 'org.matrix.msc3026.busy';
   readonly statusMessage: string | null;
   /** When the user was last active, milliseconds since the epoch. */
   readonly lastActiveTs: number;

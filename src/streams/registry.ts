@@ -9,6 +9,7 @@ import { pushStream } from './push-stream.ts';
 import { pushRulesStream } from './push-rules-stream.ts';
 import { receiptsStream } from './receipts-stream.ts';
 import type { Stream } from './stream.ts';
+import { threadSubscriptionsStream } from './thread-subscriptions-stream.ts';
 import { toDeviceStream } from './to-device-stream.ts';
 import { typingStream } from './typing-stream.ts';
 
@@ -21,6 +22,7 @@ export const streams: readonly Stream[] = [
   deviceListsStream,
   keysStream,
   pushRulesStream,
+  threadSubscriptionsStream,
   typingStream,
   presenceStream,
   federationStream,

@@ -2,7 +2,7 @@ import type { ReadDb } from '../../db/kit/read-db.ts';
 import type { Clock } from '../kit/clock.ts';
 import type { Metrics } from '../kit/metrics.ts';
 import type { ThreadCaches } from './cache.ts';
-import { createChangeMap } from './change-map.ts';
+import { type ChangeMap, createChangeMap } from './change-map.ts';
 import type { AppliedBatch, CatchUpPage, FollowerTarget } from './follower.ts';
 import { createKeyedLog, type KeyedLog } from './keyed-log.ts';
 import { findEndings, holdEndings, readFromOwner, type Reading } from './memory-catch-up.ts';
@@ -31,7 +31,7 @@ export interface StreamView extends FollowerTarget {
   readonly figures: ViewFigures;
   /** Where the thread begins: what the database has before anything was heard. */
   startAt(position: number): void;
-  mayHaveChanged(key: WakeKey, after: number): boolean;
+  readonly changes: Pick<ChangeMap, 'mayHaveChanged' | 'lastChange'>;
   /** What the epoch before held when it ended. */
   forgotten(): readonly unknown[];
   /** Rows up to here may have been forgotten, by the owner or here. */
@@ -159,7 +159,7 @@ export function createStreamView(options: StreamViewOptions): StreamView {
       changes.restart(position);
       moveTo(position);
     },
-    mayHaveChanged: (key, after) => changes.mayHaveChanged(key, after),
+    changes,
     forgotten: () => lastEpoch,
     forgottenUpTo: () => held.forgottenUpTo(),
     rowsAfter: (from) => held.after(from),

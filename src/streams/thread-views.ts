@@ -73,7 +73,7 @@ function hasNews(followed: ByName, keys: readonly WakeKey[], since: SyncToken): 
     if (stream.letter === null) continue;
     const seen = positionIn(since, stream.name);
     const after = seen.epoch === view.epoch() ? seen.position : 0;
-    if (view.position() > after && keys.some((key) => view.mayHaveChanged(key, after))) return true;
+    if (view.position() > after && keys.some((key) => view.changes.mayHaveChanged(key, after))) return true;
   }
   return false;
 }
@@ -125,7 +125,8 @@ export function createThreadViews(options: ThreadViewsOptions): ThreadViews {
       get(followed, stream.name).view.rowsAfter(from) as readonly StreamRow<never>[],
     forgottenRows: (stream) => get(followed, stream.name).view.forgotten() as readonly never[],
     forgottenUpTo: (stream) => get(followed, stream).view.forgottenUpTo(),
-    mayHaveChanged: (stream, key, after) => get(followed, stream).view.mayHaveChanged(key, after),
+    mayHaveChanged: (stream, key, after) => get(followed, stream).view.changes.mayHaveChanged(key, after),
+    lastChange: (stream, key) => get(followed, stream).view.changes.lastChange(key),
     load() {
       loaded ??= loadPositions(followed, options.db).catch((error: unknown) => {
         loaded = null;

@@ -11,12 +11,29 @@ export interface StreamPositionOfClient {
 /** What a client holds between two syncs: a position per stream name. Opaque text on the wire. */
 export interface SyncToken {
   readonly positions: Readonly<Record<string, StreamPositionOfClient>>;
+  /** Where sticky events did not fit into the answer. Absent: they were all told, up to the position of the events stream. */
+  readonly sticky?: StickyCursor;
+}
+
+/**
+ * Which sticky events a client has been told of, as positions of the events stream. Rooms are told in two ways: those that the client had before
+ * together, and those that came since one after the other, in the order in which they were joined.
+ */
+export interface StickyCursor {
+  /** Rooms that were joined up to `joined`: told up to here. */
+  readonly told: number;
+  /** Rooms that were joined after this have still to be told from their beginning. */
+  readonly joined: number;
+  /** The first of those was told up to here; 0: nothing. */
+  readonly within: number;
 }
 
 /** Longer texts are no tokens of ours. */
 export const TOKEN_CHARACTERS_MAX = 1_024;
 
 const PART = /^([a-z])(0|[1-9]\d{0,15})(?:\.(0|[1-9]\d{0,15}))?$/;
+/** Letters of {@link StickyCursor}: no stream has them. */
+const STICKY_LETTERS = { toldAndJoined: 'y', within: 'z' } as const;
 const BEGINNING: StreamPositionOfClient = { epoch: 0, position: 0 };
 
 /**
@@ -40,6 +57,10 @@ export function formatToken(token: SyncToken, streams: readonly Stream[] = regis
     const { epoch, position } = positionIn(token, name);
     parts.push(kind === 'memory' ? `${letter}${epoch}.${position}` : `${letter}${position}`);
   }
+  if (token.sticky !== undefined) {
+    const { told, joined, within } = token.sticky;
+    parts.push(`${STICKY_LETTERS.toldAndJoined}${told}.${joined}`, `${STICKY_LETTERS.within}${within}`);
+  }
   return parts.join('_');
 }
 
@@ -58,6 +79,7 @@ export function parseToken(text: string, streams: readonly Stream[] = registered
   if (text.length > TOKEN_CHARACTERS_MAX) return malformed();
   const byLetter = new Map(streams.map((stream) => [stream.letter, stream]));
   const seen = new Set<string>();
+  const cursor = { toldAndJoined: [0, 0], within: 0, isThere: false };
   const positions: Record<string, StreamPositionOfClient> = {};
   for (const { name, letter } of streams) if (letter !== null) positions[name] = BEGINNING;
   for (const part of text.split('_')) {
@@ -66,6 +88,10 @@ export function parseToken(text: string, streams: readonly Stream[] = registered
     seen.add(letter);
     const numbers = [Number(first), Number(second ?? 0)];
     if (!numbers.every(Number.isSafeInteger)) return malformed();
+    if (letter === STICKY_LETTERS.toldAndJoined) {
+      cursor.isThere = true;
+      cursor.toldAndJoined = numbers;
+    } else if (letter === STICKY_LETTERS.within) cursor.within = Number(first);
     const stream = byLetter.get(letter);
     if (stream === undefined) continue;
     if ((stream.kind === 'memory') !== (second !== undefined)) return malformed();
@@ -74,7 +100,9 @@ export function parseToken(text: string, streams: readonly Stream[] = registered
         ? { epoch: 0, position: Number(first) }
         : { epoch: Number(first), position: Number(second) };
   }
-  return { positions };
+  if (!cursor.isThere) return { positions };
+  const [told = 0, joined = 0] = cursor.toldAndJoined;
+  return { positions, sticky: { told, joined, within: cursor.within } };
 }
 
 /**

@@ -52,6 +52,8 @@ export interface StreamViews {
   forgottenUpTo(stream: string): number;
   /** Has anything with this wake key been applied after `position` on that stream? False positives allowed, never false negatives. */
   mayHaveChanged(stream: string, key: WakeKey, after: number): boolean;
+  /** Where something with this wake key was applied last on that stream; nothing with it is between there and now. Undefined: not known. */
+  lastChange(stream: string, key: WakeKey): number | undefined;
 }
 
 /** How the views of a thread reach the owners of in-memory streams. */

@@ -1,6 +1,7 @@
-import { isDeleted, readAccountDataChanges } from '../../db/account-data/reader.ts';
+import { isDeleted, readAccountDataChanges, readAccountDataOfRoom } from '../../db/account-data/reader.ts';
 import { accountDataStream } from '../streams/account-data-stream.ts';
 import { pushRulesStream } from '../streams/push-rules-stream.ts';
+import { threadSubscriptionsStream } from '../streams/thread-subscriptions-stream.ts';
 import { pushRulesCache } from './caches/push-rules.ts';
 import type { SyncContext } from './sync-context.ts';
 
@@ -45,13 +46,24 @@ async function readStored(context: SyncContext): Promise<AccountDataNews> {
   return { global, ofRoom };
 }
 
+/** All account data of a room that is new to the client: it may have been set before the user joined. */
+export async function readItemsOfNewRoom(
+  { services, caller, range }: SyncContext,
+  roomId: string,
+): Promise<readonly AccountDataItem[]> {
+  const to = range.to(accountDataStream.name);
+  const rows = await readAccountDataOfRoom(services.db, caller.userId, roomId, to);
+  return rows.filter((row) => !isDeleted(row)).map(({ type, content }) => itemOf(type, content));
+}
+
 /** True when the user's push rules may have changed in the range. */
 function pushRulesMayHaveChanged(context: SyncContext): boolean {
   const { range, services, caller } = context;
-  const { name } = pushRulesStream;
   if (range.isInitial) return true;
-  const from = range.from(name);
-  return from < range.to(name) && services.streams.mayHaveChanged(name, `user:${caller.userId}`, from);
+  return [pushRulesStream.name, threadSubscriptionsStream.name].some((name) => {
+    const from = range.from(name);
+    return from < range.to(name) && services.streams.mayHaveChanged(name, `user:${caller.userId}`, from);
+  });
 }
 
 /**
@@ -61,8 +73,11 @@ function pushRulesMayHaveChanged(context: SyncContext): boolean {
 export async function readAccountData(context: SyncContext): Promise<AccountDataNews> {
   const stored = await readStored(context);
   if (!pushRulesMayHaveChanged(context)) return stored;
-  const { cached } = context.services;
-  const { text, position } = await cached.get(pushRulesCache, context.caller.userId);
-  if (!context.range.isInitial && position <= context.range.from(pushRulesStream.name)) return stored;
+  const { range, services, caller } = context;
+  const { text, position, threadsSince } = await services.cached.get(pushRulesCache, caller.userId);
+  // The first subscription to a thread brings the rules for threads.
+  const isNews =
+    position > range.from(pushRulesStream.name) || threadsSince > range.from(threadSubscriptionsStream.name);
+  if (!range.isInitial && !isNews) return stored;
   return { global: [...stored.global, itemOf('m.push_rules', text)], ofRoom: stored.ofRoom };
 }

@@ -5,13 +5,17 @@ import { typingStream } from '../streams/typing-stream.ts';
 import type { SyncToken } from '../streams/token.ts';
 import { admitToken } from '../streams/token-admission.ts';
 import { buildSync, type SyncAnswer, type SyncRequest } from './build-sync.ts';
+import { pollingDeviceKey, pollingDevicesCache } from './caches/polling-devices.ts';
 import { isTypingStale } from './ephemeral.ts';
 import { currentRange, withPositionOf } from './sync-range.ts';
 import type { SyncServices } from './sync-services.ts';
 import { acknowledgeToDevice } from './to-device.ts';
 
 /** The longest that a sync waits, whatever the client asks for. */
-export const SYNC_TIMEOUT_MS_MAX = 180_000;
+export const SYNC_TIMEOUT_MS_MAX = 120_000;
+
+/** A device that says the same of its presence is passed on no more often than this. Devices count as absent only much later. */
+export const PRESENCE_NOTE_INTERVAL_MS = 10_000;
 
 /** A sync that may wait. */
 export interface SyncPoll extends SyncRequest {
@@ -28,6 +32,17 @@ function wakeKeys(request: SyncRequest, answer: SyncAnswer): readonly WakeKey[] 
     `user:${request.caller.userId}`,
     ...answer.joinedRoomIds.map((roomId) => `room:${roomId}` as const),
   ];
+}
+
+/** Tells the owner of presence that the device is there: at once when it says something else than before. */
+async function notePresence(services: SyncServices, { caller, presence }: SyncPoll): Promise<void> {
+  const { userId, deviceId } = caller;
+  const device = await services.cached.get(pollingDevicesCache, pollingDeviceKey(userId, deviceId));
+  const now = services.clock.monotonic();
+  const { told } = device;
+  if (told?.presence === presence && now - told.at < PRESENCE_NOTE_INTERVAL_MS) return;
+  device.told = { presence, at: now };
+  services.presence.tell('presence.note-sync', { userId, deviceId, presence });
 }
 
 /** Waits until something may have happened. False: the time is up or the client is gone. */
@@ -65,8 +80,7 @@ function afterEmpty(services: SyncServices, since: SyncToken, answer: SyncAnswer
  * Client-Server API v1.19, `GET /_matrix/client/v3/sync`, parameter `timeout`.
  */
 export async function answerSync(services: SyncServices, poll: SyncPoll): Promise<SyncAnswer> {
-  const { userId, deviceId } = poll.caller;
-  services.presence.tell('presence.note-sync', { userId, deviceId, presence: poll.presence });
+  await notePresence(services, poll);
   // Another gateway may have given the token out and be ahead of this one.
   if (poll.since !== null) await admitToken(poll.since, services.streams, services.db);
   await acknowledgeToDevice(services, poll.caller, currentRange(services.streams, poll.since));

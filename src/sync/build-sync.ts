@@ -1,18 +1,21 @@
-import { matchesEvent, matchesRoom, matchesType, type SyncFilter } from '../matrix/sync-filter.ts';
+import { matchesRoom, matchesType, type SyncFilter } from '../matrix/sync-filter.ts';
 import { formatToken, type SyncToken } from '../streams/token.ts';
 import { toDeviceStream } from '../streams/to-device-stream.ts';
 import { type AccountDataNews, readAccountData } from './account-data.ts';
 import { ignoredUsersCache } from './caches/ignored-users.ts';
+import { invitePermissionCache } from './caches/invite-permission.ts';
 import { readDeletedRooms } from './deleted-rooms.ts';
-import { type DeviceListNews, readDeviceLists } from './device-lists.ts';
+import { type DeviceListNews, readDeviceLists, roomsLeft } from './device-lists.ts';
 import { readTyping } from './ephemeral.ts';
-import { buildJoinedRoom, type JoinedRoom } from './joined-room.ts';
+import { buildJoinedRoom, isQuietRoom, type JoinedRoom } from './joined-room.ts';
 import { eventsTextUnlessEmpty, objectText } from './json-text.ts';
 import { buildLeftRoom } from './left-room.ts';
+import { readChangesOfMembers } from './key-changes.ts';
 import { readKeySupply } from './key-supply.ts';
-import { isNewlyJoined, type MembershipInRange, readMemberships } from './memberships.ts';
-import { type PresenceItem, readPresence } from './presence.ts';
+import { isNewlyJoined, isUnseenInvite, type MembershipInRange, readMemberships } from './memberships.ts';
+import { readPresence } from './presence.ts';
 import { buildInvitedRoom, buildKnockedRoom } from './stripped-room.ts';
+import { readSticky, type StickyNews, withSticky } from './sticky.ts';
 import type { StateForm, SyncContext } from './sync-context.ts';
 import { currentRange, withPosition } from './sync-range.ts';
 import type { SyncCaller, SyncServices } from './sync-services.ts';
@@ -60,7 +63,7 @@ interface RoomsInRange {
 }
 
 function sortRooms(context: SyncContext, memberships: readonly MembershipInRange[]): RoomsInRange {
-  const { filter, range, ignored } = context;
+  const { filter, range, invites } = context;
   const joined: MembershipInRange[] = [];
   const invited: MembershipInRange[] = [];
   const knocked: MembershipInRange[] = [];
@@ -71,24 +74,32 @@ function sortRooms(context: SyncContext, memberships: readonly MembershipInRange
     if (membership === 'join') joined.push(room);
     else if (!room.isChanged) continue;
     else if (membership === 'invite') {
-      if (!ignored.has(room.sender)) invited.push(room);
+      if (invites.verdictOf(room.sender) === 'allow') invited.push(room);
     } else if (membership === 'knock') knocked.push(room);
+    else if (isUnseenInvite(room, invites)) continue;
     else if (!range.isInitial || (filter.room.includeLeave && !room.isForgotten)) left.push(room);
   }
   return { joined, invited, knocked, left };
+}
+
+function newlyJoinedOf({ range }: SyncContext, rooms: readonly MembershipInRange[]): readonly string[] {
+  return rooms.filter((room) => isNewlyJoined(room, range.isInitial)).map((room) => room.roomId);
 }
 
 async function buildRooms(
   context: SyncContext,
   rooms: RoomsInRange,
   accountData: AccountDataNews,
+  sticky: StickyNews,
 ): Promise<{ readonly texts: RoomTexts; readonly joined: readonly JoinedRoom[] }> {
   const { services } = context;
   const texts: RoomTexts = { join: {}, invite: {}, knock: {}, leave: {}, isNews: false };
   const takeTurn = makeTurnTaker();
-  const news = { accountData, typing: readTyping(context) };
+  const newlyJoined = newlyJoinedOf(context, rooms.joined);
+  const news = { accountData, typing: readTyping(context, new Set(newlyJoined)), sticky };
   const joined: JoinedRoom[] = [];
   for (const room of rooms.joined) {
+    if (isQuietRoom(context, room, news)) continue;
     await takeTurn();
     const built = await buildJoinedRoom(context, room, news);
     joined.push(built);
@@ -125,17 +136,12 @@ function deviceListsText(news: DeviceListNews): string | null {
   return changed.length + left.length === 0 ? null : JSON.stringify({ changed, left });
 }
 
-function presenceTexts(context: SyncContext, items: readonly PresenceItem[]): readonly string[] {
-  return items
-    .filter(({ sender }) => matchesEvent(context.filter.presence, { type: 'm.presence', sender }))
-    .map((item) => item.text);
-}
-
 async function makeContext(services: SyncServices, request: SyncRequest): Promise<SyncContext> {
   // Taken once: nothing of this answer is newer, and what comes later is in the range of the next.
   const range = currentRange(services.streams, request.since);
   const ignored = await services.cached.get(ignoredUsersCache, request.caller.userId);
-  return { services, ...request, range, ignored };
+  const invites = await services.cached.get(invitePermissionCache, request.caller.userId);
+  return { services, ...request, range, ignored, invites };
 }
 
 /**
@@ -148,34 +154,38 @@ export async function buildSync(services: SyncServices, request: SyncRequest): P
   const memberships = await readMemberships(services, caller.userId, range);
   const rooms = sortRooms(context, memberships);
   const accountData = await readAccountData(context);
-  const { texts, joined } = await buildRooms(context, rooms, accountData);
+  const sticky = await readSticky(context, rooms.joined);
+  const { texts, joined } = await buildRooms(context, rooms, accountData, sticky);
   const known = new Set(memberships.map((room) => room.roomId));
   for (const [roomId, text] of await readDeletedRooms(context, known)) {
     texts.leave[roomId] = text;
     texts.isNews = true;
   }
-  const joinedRoomIds = memberships.filter((room) => room.membership === 'join').map((room) => room.roomId);
-  const newlyJoined = rooms.joined
-    .filter((room) => isNewlyJoined(room, range.isInitial))
-    .map((room) => room.roomId);
-  const presence = presenceTexts(
-    context,
-    readPresence(context, new Set(joinedRoomIds), new Set(newlyJoined)),
+  // Which rooms the client wants to see decides nothing about whom it shares rooms with.
+  const allJoined = memberships.filter((room) => room.membership === 'join');
+  const joinedRoomIds = allJoined.map((room) => room.roomId);
+  const newlyJoined = newlyJoinedOf(context, allJoined);
+  const unseen = allJoined.filter(
+    (room) => !matchesRoom(filter.room, room.roomId) && !newlyJoined.includes(room.roomId),
   );
+  const presence = readPresence(context, new Set(joinedRoomIds), new Set(newlyJoined));
   const toDevice = await readToDevice(context);
   const deviceLists = deviceListsText(
     await readDeviceLists(context, {
       joined: joinedRoomIds,
       newlyJoined,
-      left: rooms.left.filter((room) => room.before === 'join'),
-      memberChanges: joined.flatMap((room) => room.memberChanges),
+      left: roomsLeft(memberships),
+      memberChanges: [
+        ...joined.flatMap((room) => room.memberChanges),
+        ...(range.isInitial ? [] : await readChangesOfMembers(context, unseen)),
+      ],
     }),
   );
   const global = accountData.global
     .filter((item) => matchesType(filter.accountData, item.type))
     .map((item) => item.text);
   const supply = await readKeySupply(services, caller, range);
-  const upTo = withPosition(range.upTo, toDeviceStream.name, toDevice.position);
+  const upTo = withSticky(withPosition(range.upTo, toDeviceStream.name, toDevice.position), sticky);
   const text = objectText([
     ['next_batch', JSON.stringify(formatToken(upTo))],
     ['rooms', roomsText(texts)],
@@ -186,7 +196,8 @@ export async function buildSync(services: SyncServices, request: SyncRequest): P
     ['device_one_time_keys_count', supply.countsText],
     ['device_unused_fallback_key_types', supply.unusedFallbackText],
   ]);
-  const isNews = texts.isNews || supply.isNews || deviceLists !== null;
+  // Where there is more to tell of sticky events, the client is to come again at once.
+  const isNews = sticky.next !== null || texts.isNews || supply.isNews || deviceLists !== null;
   const isEmpty = !isNews && presence.length + global.length + toDevice.texts.length === 0;
   return { text, isEmpty, upTo, joinedRoomIds };
 }

@@ -8,6 +8,7 @@ import {
 } from '../../db/rooms/sync-reader.ts';
 import { deviceListsStream } from '../streams/device-lists-stream.ts';
 import { keysStream } from '../streams/keys-stream.ts';
+import { isNewlyJoined, type MembershipInRange } from './memberships.ts';
 import type { SyncRange } from './sync-range.ts';
 import type { ReadServices, SyncCaller } from './sync-services.ts';
 
@@ -30,10 +31,20 @@ export interface SharedRooms {
   readonly joined: readonly string[];
   /** Those of them that are new to the client. */
   readonly newlyJoined: readonly string[];
-  /** Rooms that the caller was in at the start of the range and is in no more, each with the position of the end. */
+  /** {@link roomsLeft} of the range. */
   readonly left: readonly { readonly roomId: string; readonly position: number }[];
   /** Changes of memberships within the range in the joined rooms. */
   readonly memberChanges: readonly MemberChange[];
+}
+
+/**
+ * Rooms that the caller was in at the start of a range and has left since, each with the position of its last membership; one to which it
+ * came back is among them, too: who left meanwhile is not told otherwise.
+ */
+export function roomsLeft(memberships: readonly MembershipInRange[]): SharedRooms['left'] {
+  return memberships.filter(
+    (room) => room.before === 'join' && (room.membership !== 'join' || isNewlyJoined(room, false)),
+  );
 }
 
 const NOTHING: DeviceListNews = { changed: [], left: [] };
@@ -78,13 +89,16 @@ async function readMembersOf(context: DeviceListContext, roomIds: readonly strin
   return lists.flat();
 }
 
-/** Who was in the rooms that the caller has left: of one that this server has left too, as of then. */
+/**
+ * Who was in the rooms that the caller has left, as the client knows them: those who left before the caller did are among them, those who
+ * came afterwards are none of its business. Where the history from then is purged, as of the end.
+ */
 async function readMembersLeft(context: DeviceListContext, left: SharedRooms['left']): Promise<string[]> {
-  const { db } = context.services;
+  const { range, services } = context;
   const members: string[] = [];
   for (const { roomId, position } of left) {
-    const joined = await readJoinedUserIds(db, roomId);
-    members.push(...(joined.length > 0 ? joined : await readJoinedUserIdsAt(db, roomId, position)));
+    const known = await readJoinedUserIdsAt(services.db, roomId, range.from('events'));
+    members.push(...(known.length > 0 ? known : await readJoinedUserIdsAt(services.db, roomId, position)));
   }
   return members;
 }

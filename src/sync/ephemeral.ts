@@ -32,16 +32,22 @@ export function isTypingStale(streams: StreamViews, range: SyncRange): boolean {
 }
 
 /**
- * Who types, in rooms where that changed in the range; in a first sync where somebody types. Client-Server API v1.19,
- * "Typing Notifications".
+ * Who types, in rooms where that changed in the range; in a first sync, and in rooms that are new to the client, where somebody types.
+ * Client-Server API v1.19, "Typing Notifications".
  */
-export function readTyping(context: SyncContext): TypingNews {
+export function readTyping(context: SyncContext, newlyJoined: ReadonlySet<string>): TypingNews {
   const { range, services } = context;
   const textOf = new Map<string, string>();
   const { name } = typingStream;
   const isFirst = range.isInitial || range.hasNewEpoch(name);
-  for (const { position, row } of services.streams.memoryRows(typingStream, range.from(name))) {
-    if (position > range.to(name) || (isFirst && row.userIds.length === 0)) continue;
+  const from = range.from(name);
+  for (const { position, row } of services.streams.memoryRows(
+    typingStream,
+    newlyJoined.size > 0 ? 0 : from,
+  )) {
+    if (position > range.to(name)) continue;
+    const isNew = newlyJoined.has(row.roomId);
+    if (isFirst || isNew ? row.userIds.length === 0 : position <= from) continue;
     textOf.set(row.roomId, typingText(row.userIds));
   }
   return { textOf, isStale: isTypingStale(services.streams, range) };
@@ -66,17 +72,25 @@ export function receiptsText(receipts: readonly StoredReceipt[]): string {
 /** The newest receipts of a room that a client is given when it gets the room for the first time. */
 export const RECEIPTS_OF_NEW_ROOM_MAX = 2_000;
 
+/** What is new of a room's receipts. */
+export interface ReceiptNews {
+  /** The text of the `m.receipt`; null when there is nothing. */
+  readonly text: string | null;
+  /** The caller has read something: the counts are others now. */
+  readonly hasOwn: boolean;
+}
+
+const NO_RECEIPTS: ReceiptNews = { text: null, hasOwn: false };
+
 /**
  * The `m.receipt` of a room: what changed in the range, or all when the client has nothing of the room. Private receipts only to
  * their own user.
- *
- * @returns null when there is nothing
  */
 export async function readReceipts(
   context: SyncContext,
   roomId: string,
   isNew: boolean,
-): Promise<string | null> {
+): Promise<ReceiptNews> {
   const { range, services, caller } = context;
   const { name } = receiptsStream;
   const from = isNew ? 0 : range.from(name);
@@ -84,11 +98,12 @@ export async function readReceipts(
     isNew ||
     services.streams.mayHaveChanged(name, `room:${roomId}`, from) ||
     services.streams.mayHaveChanged(name, `user:${caller.userId}`, from);
-  if (!mayHaveChanged || from >= range.to(name)) return null;
+  if (!mayHaveChanged || from >= range.to(name)) return NO_RECEIPTS;
   const receipts = await readReceiptsOfRoom(services.db, roomId, from, range.to(name));
   const shown = receipts.filter(({ type, userId }) => type !== 'm.read.private' || userId === caller.userId);
-  if (shown.length === 0) return null;
-  if (shown.length <= RECEIPTS_OF_NEW_ROOM_MAX) return receiptsText(shown);
+  if (shown.length === 0) return NO_RECEIPTS;
+  const hasOwn = shown.some(({ userId }) => userId === caller.userId);
+  if (shown.length <= RECEIPTS_OF_NEW_ROOM_MAX) return { text: receiptsText(shown), hasOwn };
   const newest = shown.toSorted((one, other) => other.position - one.position);
-  return receiptsText(newest.slice(0, RECEIPTS_OF_NEW_ROOM_MAX));
+  return { text: receiptsText(newest.slice(0, RECEIPTS_OF_NEW_ROOM_MAX)), hasOwn };
 }

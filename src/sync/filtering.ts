@@ -1,4 +1,5 @@
 import {
+  matchesNothing,
   matchesRoom,
   matchesRoomEvent,
   matchesType,
@@ -21,6 +22,12 @@ export function timelineLimitOf(filter: SyncFilter): number {
 /** True when the filter lets an event into timelines. */
 export function acceptsTimeline(filter: SyncFilter, event: ClientEvent): boolean {
   return matchesRoomEvent(filter.room.timeline, event);
+}
+
+/** True when the filter lets no event of a room into its timeline, so that none need be looked at. */
+export function acceptsNoTimeline(filter: SyncFilter, roomId: string): boolean {
+  const { timeline } = filter.room;
+  return matchesNothing(timeline) || !matchesRoom(timeline, roomId);
 }
 
 /** True when the filter lets an event into the state of rooms. */

@@ -1,27 +1,34 @@
-import { type MemberChange, readMemberChangesOfRoom } from '../../db/rooms/sync-reader.ts';
+import type { MemberChange } from '../../db/rooms/sync-reader.ts';
 import type { StateEntry } from '../../db/rooms/state-reader.ts';
-import type { AccountDataNews } from './account-data.ts';
-import { NOBODY_TYPES, readReceipts, type TypingNews } from './ephemeral.ts';
-import { eventText, findClientEvent } from './event-text.ts';
+import { type AccountDataNews, readItemsOfNewRoom } from './account-data.ts';
+import { NOBODY_TYPES, readReceipts, type ReceiptNews, type TypingNews } from './ephemeral.ts';
+import { findClientEvent } from './event-text.ts';
 import {
   acceptsEphemeral,
+  acceptsNoTimeline,
   acceptsRoomAccountData,
   acceptsState,
   acceptsTimeline,
-  selectFieldsOfText,
   timelineLimitOf,
 } from './filtering.ts';
 import { eventsText, eventsTextUnlessEmpty, objectText } from './json-text.ts';
 import { applyLazyLoading } from './lazy-members.ts';
+import { makeMembershipAt, type MembershipAt } from './membership-at.ts';
 import { isNewlyJoined, type MembershipInRange } from './memberships.ts';
+import { readRecentMemberChanges, readRecentStateChanges } from './recent-events.ts';
 import { readStateAtEnd, readStateAtStart, type RoomWindow } from './room-state.ts';
 import { readRoomSummary, type RoomSummary } from './room-summary.ts';
 import { hasPurgedGap } from './purged-gap.ts';
+import { type StickyNews, stickyTexts } from './sticky.ts';
 import { findStayStart } from './server-stay.ts';
+import { shownEventText } from './shown-event.ts';
 import type { SyncContext } from './sync-context.ts';
 import { BEGINNING } from './sync-range.ts';
+import { receiptsStream } from '../streams/receipts-stream.ts';
+import type { WakeKey } from '../streams/stream.ts';
 import { formatToken } from '../streams/token.ts';
 import { loadTimeline, type Timeline, timelineText } from './timeline.ts';
+import { hasWantedRelations } from './wanted-relations.ts';
 import { readUnreadTexts } from './unread.ts';
 import { readStanding, standingOfMember } from './visibility.ts';
 
@@ -29,6 +36,7 @@ import { readStanding, standingOfMember } from './visibility.ts';
 export interface RoomNews {
   readonly accountData: AccountDataNews;
   readonly typing: TypingNews;
+  readonly sticky: StickyNews;
 }
 
 /** A joined room in an answer. */
@@ -44,20 +52,25 @@ export interface JoinedRoom {
 
 const EVENTS = 'events';
 
+const NAMING_TYPES: ReadonlySet<string> = new Set(['m.room.name', 'm.room.canonical_alias']);
+
 const EMPTY_TIMELINE: Timeline = { items: [], isLimited: false, isWhole: true, wasLookedAt: () => false };
 
 /** The texts of state events that the filter lets through. */
 export async function stateTexts(
   context: SyncContext,
   entries: readonly StateEntry[],
+  membershipAt: MembershipAt,
 ): Promise<readonly string[]> {
-  const { services, caller, filter } = context;
+  const { services, filter } = context;
   const texts: string[] = [];
   for (const { eventId } of entries) {
     const event = await findClientEvent(services, eventId);
     // A purge may have deleted it since its id was read.
     if (event === undefined || !acceptsState(filter, event)) continue;
-    texts.push(selectFieldsOfText(filter, await eventText(services, caller, event)));
+    if (!(await hasWantedRelations(services.db, filter.room.state, eventId))) continue;
+    const text = await shownEventText(context, event, { membership: await membershipAt(event) });
+    if (text !== undefined) texts.push(text);
   }
   return texts;
 }
@@ -67,11 +80,12 @@ export async function readWindowState(
   context: SyncContext,
   window: RoomWindow,
   further: readonly string[],
+  membershipAt: MembershipAt,
 ): Promise<readonly string[]> {
   const { services, stateForm } = context;
   const entries =
     stateForm === 'state' ? await readStateAtStart(services, window) : await readStateAtEnd(services, window);
-  return stateTexts(context, await applyLazyLoading(context, window, entries, further));
+  return stateTexts(context, await applyLazyLoading(context, window, entries, further), membershipAt);
 }
 
 /** The window of a joined room: newly joined rooms from their beginning, the others from the client's position. */
@@ -93,6 +107,7 @@ async function openWindow(
     : standingOfMember(caller.userId, roomId, room.position, to);
   const timeline = await loadTimeline(context, {
     roomId,
+    acceptsNothing: acceptsNoTimeline(filter, roomId),
     from,
     to,
     limit: timelineLimitOf(filter),
@@ -116,6 +131,7 @@ interface Sections {
   readonly summary: RoomSummary | null;
   readonly ephemeral: readonly string[];
   readonly accountData: readonly string[];
+  readonly sticky: readonly string[];
 }
 
 /** The text of a room out of its sections. */
@@ -124,7 +140,7 @@ async function joinedRoomText(
   room: MembershipInRange,
   sections: Sections,
 ): Promise<string> {
-  const { timeline, state, summary, ephemeral, accountData } = sections;
+  const { timeline, state, summary, ephemeral, accountData, sticky } = sections;
   const { stateForm, range } = context;
   const unread = await readUnreadTexts(context, room.roomId, room.position);
   return objectText([
@@ -133,30 +149,65 @@ async function joinedRoomText(
     ['timeline', await timelineText(context, timeline, formatToken(range.upTo))],
     ['ephemeral', eventsTextUnlessEmpty(ephemeral)],
     ['account_data', eventsTextUnlessEmpty(accountData)],
+    ['msc4354_sticky', eventsTextUnlessEmpty(sticky)],
     ['unread_notifications', unread.room],
     ['unread_thread_notifications', unread.threads],
   ]);
 }
 
-async function readEphemeral(
+function ephemeralTexts(
+  { filter }: SyncContext,
+  roomId: string,
+  receipts: ReceiptNews,
+  typing: TypingNews,
+): string[] {
+  const texts: string[] = [];
+  const typingText = typing.textOf.get(roomId);
+  if (typingText !== undefined && acceptsEphemeral(filter, roomId, 'm.typing')) texts.push(typingText);
+  if (receipts.text !== null && acceptsEphemeral(filter, roomId, 'm.receipt')) texts.push(receipts.text);
+  return texts;
+}
+
+/** What gives a room its name has changed within the window. */
+async function isRenamed({ services }: SyncContext, { roomId, from, to }: RoomWindow): Promise<boolean> {
+  const changes = await readRecentStateChanges(services, roomId, from, to);
+  return changes.some(({ type, stateKey }) => stateKey === '' && NAMING_TYPES.has(type));
+}
+
+async function readOwnData(
   context: SyncContext,
   roomId: string,
   isNew: boolean,
-  typing: TypingNews,
-): Promise<string[]> {
-  const texts: string[] = [];
-  const typingText = typing.textOf.get(roomId);
-  if (typingText !== undefined && acceptsEphemeral(context.filter, roomId, 'm.typing'))
-    texts.push(typingText);
-  if (!acceptsEphemeral(context.filter, roomId, 'm.receipt')) return texts;
-  const receipts = await readReceipts(context, roomId, isNew);
-  return receipts === null ? texts : [...texts, receipts];
+  { ofRoom }: AccountDataNews,
+): Promise<readonly string[]> {
+  const isOld = !isNew || context.range.isInitial;
+  const items = isOld ? (ofRoom.get(roomId) ?? []) : await readItemsOfNewRoom(context, roomId);
+  return items
+    .filter((item) => acceptsRoomAccountData(context.filter, roomId, item.type))
+    .map((item) => item.text);
 }
 
 /** A room of which there is nothing to tell but that nobody types any more. */
 function typingCorrection(context: SyncContext, roomId: string, typing: TypingNews): string | null {
   const isTold = typing.isStale && acceptsEphemeral(context.filter, roomId, 'm.typing');
   return isTold ? objectText([['ephemeral', eventsText([NOBODY_TYPES])]]) : null;
+}
+
+/** True when a glance shows that there is nothing to tell of a room: of a thousand rooms few have news. */
+export function isQuietRoom(
+  context: SyncContext,
+  { roomId, isChanged }: MembershipInRange,
+  news: RoomNews,
+): boolean {
+  const { range, services, caller } = context;
+  if (range.isInitial || context.fullState || isChanged) return false;
+  const isTold = news.typing.isStale || news.typing.textOf.has(roomId);
+  if (isTold || news.accountData.ofRoom.has(roomId) || news.sticky.ofRoom.has(roomId)) return false;
+  const mayHave = (stream: string, key: WakeKey): boolean =>
+    range.from(stream) < range.to(stream) && services.streams.mayHaveChanged(stream, key, range.from(stream));
+  const room: WakeKey = `room:${roomId}`;
+  if (mayHave(EVENTS, room) || mayHave(receiptsStream.name, room)) return false;
+  return !mayHave(receiptsStream.name, `user:${caller.userId}`);
 }
 
 /**
@@ -168,30 +219,37 @@ export async function buildJoinedRoom(
   room: MembershipInRange,
   news: RoomNews,
 ): Promise<JoinedRoom> {
-  const { services, caller, filter, range } = context;
+  const { services, caller, range } = context;
   const { roomId } = room;
   const isNew = range.isInitial || isNewlyJoined(room, false);
   const window = await openWindow(context, room, isNew);
   const hasMoved = window.timeline !== EMPTY_TIMELINE;
   const memberChanges =
-    hasMoved && !isNew ? await readMemberChangesOfRoom(services.db, roomId, window.from, window.to) : [];
-  const summary =
-    window.isFull || memberChanges.length > 0 ? await readRoomSummary(services, roomId, caller.userId) : null;
+    hasMoved && !isNew ? await readRecentMemberChanges(services, roomId, window.from, window.to) : [];
+  const isSummed =
+    window.isFull || memberChanges.length > 0 || (hasMoved && (await isRenamed(context, window)));
+  const summary = isSummed ? await readRoomSummary(services, roomId, caller.userId) : null;
   const needed = (summary?.heroes ?? []).map((hero) => hero.userId);
   const further = window.isFull ? [...needed, caller.userId] : needed;
-  const state = hasMoved || window.isFull ? await readWindowState(context, window, further) : [];
-  const accountData = (news.accountData.ofRoom.get(roomId) ?? [])
-    .filter((item) => acceptsRoomAccountData(filter, roomId, item.type))
-    .map((item) => item.text);
-  const ephemeral = await readEphemeral(context, roomId, isNew, news.typing);
+  const membershipAt = makeMembershipAt(context, room);
+  const state =
+    hasMoved || window.isFull ? await readWindowState(context, window, further, membershipAt) : [];
+  const accountData = await readOwnData(context, roomId, isNew, news.accountData);
+  const receipts = await readReceipts(context, roomId, isNew);
+  const ephemeral = ephemeralTexts(context, roomId, receipts, news.typing);
   const { timeline } = window;
-  const hasEvents = timeline.items.length > 0 || timeline.isLimited || state.length > 0;
+  const sticky = await stickyTexts(context, news.sticky.ofRoom.get(roomId) ?? [], room, timeline);
+  const hasEvents = timeline.items.length > 0 || timeline.isLimited || state.length + sticky.length > 0;
   const isNews =
-    window.isFull || hasEvents || memberChanges.length > 0 || accountData.length + ephemeral.length > 0;
+    window.isFull ||
+    hasEvents ||
+    receipts.hasOwn ||
+    memberChanges.length > 0 ||
+    accountData.length + ephemeral.length > 0;
   const correction = typingCorrection(context, roomId, news.typing);
   if (!isNews) return { roomId, text: correction, isNews, memberChanges };
   const isCorrected = correction !== null && !news.typing.textOf.has(roomId);
   const told = isCorrected ? [NOBODY_TYPES, ...ephemeral] : ephemeral;
-  const sections = { timeline, state, summary, ephemeral: told, accountData };
+  const sections = { timeline, state, summary, ephemeral: told, accountData, sticky };
   return { roomId, text: await joinedRoomText(context, room, sections), isNews, memberChanges };
 }

@@ -1,10 +1,12 @@
-import { type MemberChange, readMemberChangesOfRoom } from '../../db/rooms/sync-reader.ts';
-import { type DeviceListContext, type DeviceListNews, readDeviceLists } from './device-lists.ts';
+import type { MemberChange } from '../../db/rooms/sync-reader.ts';
+import { type DeviceListContext, type DeviceListNews, readDeviceLists, roomsLeft } from './device-lists.ts';
 import { isNewlyJoined, type MembershipInRange, readMemberships } from './memberships.ts';
+import { readRecentMemberChanges } from './recent-events.ts';
 
 const EVENTS = 'events';
 
-async function readChangesOfMembers(
+/** Changes of memberships in rooms of which an answer tells nothing else. */
+export async function readChangesOfMembers(
   { services, range }: DeviceListContext,
   joined: readonly MembershipInRange[],
 ): Promise<readonly MemberChange[]> {
@@ -13,7 +15,7 @@ async function readChangesOfMembers(
     services.streams.mayHaveChanged(EVENTS, `room:${roomId}`, from),
   );
   const changes = await Promise.all(
-    changed.map(({ roomId }) => readMemberChangesOfRoom(services.db, roomId, from, to)),
+    changed.map(({ roomId }) => readRecentMemberChanges(services, roomId, from, to)),
   );
   return changes.flat();
 }
@@ -30,7 +32,7 @@ export async function readKeyChanges(context: DeviceListContext): Promise<Device
   return readDeviceLists(context, {
     joined: joined.map(({ roomId }) => roomId),
     newlyJoined: newlyJoined.map(({ roomId }) => roomId),
-    left: memberships.filter(({ membership, before }) => membership !== 'join' && before === 'join'),
+    left: roomsLeft(memberships),
     memberChanges: await readChangesOfMembers(
       context,
       joined.filter((room) => !newlyJoined.includes(room)),

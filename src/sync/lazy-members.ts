@@ -19,8 +19,8 @@ function membersShown(window: RoomWindow): ReadonlySet<string> {
 }
 
 /**
- * Leaves of a state what lazy loading lets through: members only where the timeline needs them and the device does not have them yet; and adds
- * members that the timeline needs. Without lazy loading the state stays as it is.
+ * Leaves of a state what lazy loading lets through: members only where the timeline needs them and the device does not have them yet, or has them as they
+ * were before; and adds members that the timeline needs. Without lazy loading the state stays as it is.
  * Client-Server API v1.19, "Lazy-loading room members".
  *
  * @param further members that are needed beside the senders of the timeline: heroes, the user
@@ -43,9 +43,11 @@ export async function applyLazyLoading(
   // Who asks for `state_after` takes no state from the timeline: changes that the timeline shows must stand in it as well.
   const toldAgain = context.stateForm === 'state' ? [] : shown;
   const needed = membersNeeded(window, [...further, ...toldAgain]);
+  const isOutdated = (userId: string): boolean => !range.isInitial && sent.knows(roomId, userId);
   const members = new Map<string, string>();
   for (const entry of entries)
-    if (entry.type === MEMBER && needed.has(entry.stateKey)) members.set(entry.stateKey, entry.eventId);
+    if (entry.type === MEMBER && (needed.has(entry.stateKey) || isOutdated(entry.stateKey)))
+      members.set(entry.stateKey, entry.eventId);
   for (const userId of window.isFull ? [] : needed) {
     if (members.has(userId) || shown.has(userId)) continue;
     const eventId = await findStateEventAt(services, roomId, MEMBER, userId, startOf(window) - 1);

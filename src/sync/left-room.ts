@@ -1,9 +1,10 @@
 import { findEvent } from '../../db/rooms/event-reader.ts';
 import type { AccountDataNews } from './account-data.ts';
 import { findClientEvent } from './event-text.ts';
-import { acceptsRoomAccountData, acceptsTimeline, timelineLimitOf } from './filtering.ts';
+import { acceptsNoTimeline, acceptsRoomAccountData, acceptsTimeline, timelineLimitOf } from './filtering.ts';
 import { eventsText, eventsTextUnlessEmpty, objectText } from './json-text.ts';
 import { readWindowState, stateTexts } from './joined-room.ts';
+import { makeMembershipAt } from './membership-at.ts';
 import type { MembershipInRange } from './memberships.ts';
 import { hasPurgedGap } from './purged-gap.ts';
 import { findStayStart } from './server-stay.ts';
@@ -77,7 +78,8 @@ async function withOutOfBandLeave(
 function readOwnMembership(context: SyncContext, room: MembershipInRange): Promise<readonly string[]> {
   if (context.stateForm === 'state' || room.membership === REMOVED) return Promise.resolve([]);
   const { eventId } = room;
-  return stateTexts(context, [{ type: 'm.room.member', stateKey: context.caller.userId, eventId }]);
+  const entry = { type: 'm.room.member', stateKey: context.caller.userId, eventId };
+  return stateTexts(context, [entry], makeMembershipAt(context, room));
 }
 
 /** The part of a window in which the user was in the room: a ban that comes after the leave does not show what the room became meanwhile. */
@@ -106,6 +108,7 @@ export async function buildLeftRoom(
   const from = isFull ? Math.max(opened.from, await findStayStart(services, roomId, to)) : opened.from;
   const loaded = await loadTimeline(context, {
     roomId,
+    acceptsNothing: acceptsNoTimeline(filter, roomId),
     from,
     to,
     limit: timelineLimitOf(filter),
@@ -116,7 +119,10 @@ export async function buildLeftRoom(
   const timeline = await withOutOfBandLeave(context, room, cut);
   const window = untilEndOfStay({ roomId, from, to, timeline, isFull, isEnded: true }, standing);
   const mayKnowState = isFull || room.before === 'join';
-  const ofStay = mayKnowState ? await readWindowState(context, window, isFull ? [caller.userId] : []) : [];
+  const membershipAt = makeMembershipAt(context, room);
+  const ofStay = mayKnowState
+    ? await readWindowState(context, window, isFull ? [caller.userId] : [], membershipAt)
+    : [];
   // What was done to the user after the stay comes last.
   const own = !mayKnowState || window.to < to ? await readOwnMembership(context, room) : [];
   const state = [...ofStay, ...own];

@@ -1,5 +1,6 @@
 import { readPurgedUpTo } from '../../db/rooms/purge-reader.ts';
 import { readTimelineEntries } from '../../db/rooms/sync-reader.ts';
+import { findPurgedUpTo } from './recent-events.ts';
 import type { ReadServices } from './sync-services.ts';
 
 /**
@@ -9,7 +10,7 @@ import type { ReadServices } from './sync-services.ts';
  * @param from a position of the events stream
  */
 export async function hasPurgedGap(services: ReadServices, roomId: string, from: number): Promise<boolean> {
-  const upTo = await readPurgedUpTo(services.db, roomId);
+  const upTo = await findPurgedUpTo(services, roomId, from);
   return upTo !== null && from < upTo;
 }
 

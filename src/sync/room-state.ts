@@ -13,6 +13,7 @@ import {
 } from '../../db/rooms/sync-reader.ts';
 import { getGroupState } from './caches/state-of-group.ts';
 import { isStateBeforePurged } from './purged-gap.ts';
+import { readRecentStateChanges } from './recent-events.ts';
 import { findStayStart } from './server-stay.ts';
 import type { ReadServices } from './sync-services.ts';
 import type { Timeline } from './timeline.ts';
@@ -97,7 +98,7 @@ export async function readStateAtStart(services: ReadServices, window: RoomWindo
       : await readGap(services, window, before);
   const shown = new Set(timeline.items.map((item) => item.entry.eventId));
   const from = window.isFull ? before : Math.max(before, window.from);
-  for (const change of await readPositionedStateChanges(services.db, roomId, from, to)) {
+  for (const change of await readRecentStateChanges(services, roomId, from, to)) {
     const { type, stateKey, eventId } = change;
     if (eventId === null) state.delete(keyOf(change));
     else if (!shown.has(eventId)) state.set(keyOf(change), { type, stateKey, eventId });
@@ -155,7 +156,7 @@ export async function readStateAtEnd(services: ReadServices, window: RoomWindow)
       : (await readCurrentStateAt(services, roomId, to)).values();
     return [...entries];
   }
-  const changes = await readPositionedStateChanges(services.db, roomId, from, to);
+  const changes = await readRecentStateChanges(services, roomId, from, to);
   const changed = new Map(changes.map((change) => [keyOf(change), change]));
   const entries = await Promise.all(
     [...changed.values()].map((change) => findEntryAtEnd(services, window, change)),

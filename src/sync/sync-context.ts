@@ -1,3 +1,4 @@
+import type { InvitePermission } from '../matrix/invite-permission.ts';
 import type { SyncFilter } from '../matrix/sync-filter.ts';
 import type { SyncRange } from './sync-range.ts';
 import type { SyncCaller, SyncServices } from './sync-services.ts';
@@ -13,6 +14,8 @@ export interface SyncContext {
   readonly range: SyncRange;
   readonly fullState: boolean;
   readonly stateForm: StateForm;
-  /** Users whose messages and invites the caller does not want to see. Client-Server API v1.19, "Ignoring Users". */
+  /** Users whose messages the caller does not want to see. Client-Server API v1.19, "Ignoring Users". */
   readonly ignored: ReadonlySet<string>;
+  /** Whose invites the caller wants: of the others nothing is told, also where they came before. */
+  readonly invites: InvitePermission;
 }

@@ -1,5 +1,5 @@
 import type { StreamViews } from '../streams/view.ts';
-import type { StreamPositionOfClient, SyncToken } from '../streams/token.ts';
+import type { StickyCursor, StreamPositionOfClient, SyncToken } from '../streams/token.ts';
 
 /** Before every position of the events stream, history included. */
 export const BEGINNING = Number.MIN_SAFE_INTEGER;
@@ -13,6 +13,8 @@ export interface SyncRange {
   from(stream: string): number;
   /** Inclusive. */
   to(stream: string): number;
+  /** What the client has been told of sticky events, where that is not everything up to its position of the events stream. */
+  readonly sticky: StickyCursor | null;
   /** The client has rows of an earlier life of an in-memory stream. */
   hasNewEpoch(stream: string): boolean;
 }
@@ -35,6 +37,7 @@ export function makeSyncRange(since: SyncToken | null, upTo: SyncToken): SyncRan
   return {
     isInitial: since === null,
     upTo,
+    sticky: since?.sticky ?? null,
     to,
     hasNewEpoch,
     from(stream) {
@@ -53,11 +56,11 @@ export function currentRange(streams: StreamViews, since: SyncToken | null): Syn
 /** A token like `token` with another position of one stream. */
 export function withPosition(token: SyncToken, stream: string, position: number): SyncToken {
   const epoch = token.positions[stream]?.epoch ?? 0;
-  return { positions: { ...token.positions, [stream]: { epoch, position } } };
+  return { ...token, positions: { ...token.positions, [stream]: { epoch, position } } };
 }
 
 /** A token like `token` with the position of one stream as `other` has it. */
 export function withPositionOf(token: SyncToken, stream: string, other: SyncToken): SyncToken {
   const position = other.positions[stream];
-  return position === undefined ? token : { positions: { ...token.positions, [stream]: position } };
+  return position === undefined ? token : { ...token, positions: { ...token.positions, [stream]: position } };
 }

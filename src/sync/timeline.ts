@@ -1,10 +1,11 @@
-import { readTimelineEntries, type TimelineEntry } from '../../db/rooms/sync-reader.ts';
+import type { TimelineEntry } from '../../db/rooms/sync-reader.ts';
 import { bundleTexts } from './bundle.ts';
 import type { ClientEvent } from './caches/client-events.ts';
-import { eventText, findClientEvent } from './event-text.ts';
-import { selectFieldsOfText } from './filtering.ts';
+import { findClientEvent } from './event-text.ts';
 import { hasWantedRelations } from './wanted-relations.ts';
 import { formatPlace, placeBefore } from './page-token.ts';
+import { readRecentEntries } from './recent-events.ts';
+import { shownEventText } from './shown-event.ts';
 import type { SyncContext } from './sync-context.ts';
 import { makeVisibilityCheck, type Standing } from './visibility.ts';
 
@@ -37,6 +38,8 @@ export interface TimelineRequest {
   readonly from: number;
   readonly to: number;
   readonly limit: number;
+  /** The filter lets nothing of the room through. */
+  readonly acceptsNothing: boolean;
   /** The filter's say. */
   accepts(event: ClientEvent): boolean;
   /** How the caller stands to the room, by which it is decided what they may see. */
@@ -61,13 +64,17 @@ async function isRelatedAsWanted({ services, filter }: SyncContext, event: Clien
  */
 export async function loadTimeline(context: SyncContext, request: TimelineRequest): Promise<Timeline> {
   const { roomId, from, limit, standing } = request;
+  if (request.acceptsNothing)
+    return { standing, items: [], isLimited: false, isWhole: false, wasLookedAt: () => false };
   const check = makeVisibilityCheck(context.services, standing);
   const items: TimelineItem[] = [];
   const lookedAt = new Set<string>();
   let cursor = request.to;
   while (lookedAt.size < TIMELINE_LOOK_AT_MAX) {
-    const size = Math.min(Math.max(limit - items.length, 0) + 1, TIMELINE_LOOK_AT_MAX - lookedAt.size);
-    const entries = await readTimelineEntries(context.services.db, roomId, from, cursor, size);
+    // Where the filter lets little through, each page is larger than the one before.
+    const wanted = Math.max(limit + 1 - items.length, lookedAt.size);
+    const size = Math.min(wanted, TIMELINE_LOOK_AT_MAX - lookedAt.size);
+    const entries = await readRecentEntries(context.services, roomId, from, cursor, size);
     for (const entry of entries) {
       const event = await findClientEvent(context.services, entry.eventId);
       cursor = entry.position - 1;
@@ -121,16 +128,15 @@ export async function timelineText(
   timeline: Timeline,
   emptyToken: string,
 ): Promise<string> {
-  const { services, caller, filter } = context;
   const bundles = await bundlesOf(context, timeline);
   const texts = await Promise.all(
     timeline.items.map(async ({ event, membership }) => {
       const relations = bundles.get(event.eventId);
       const options = { membership, ...(relations !== undefined && { relations }) };
-      return selectFieldsOfText(filter, await eventText(services, caller, event, options));
+      return shownEventText(context, event, options);
     }),
   );
   const first = timeline.items[0];
   const previous = first === undefined ? emptyToken : formatPlace(placeBefore(first.entry));
-  return `{"events":[${texts.join(',')}],"limited":${timeline.isLimited},"prev_batch":${JSON.stringify(previous)}}`;
+  return `{"events":[${texts.filter((text) => text !== undefined).join(',')}],"limited":${timeline.isLimited},"prev_batch":${JSON.stringify(previous)}}`;
 }

@@ -1,5 +1,6 @@
 import { readWaitingMessages } from '../../db/to-device/reader.ts';
 import { toDeviceStream } from '../streams/to-device-stream.ts';
+import { pollingDeviceKey, pollingDevicesCache } from './caches/polling-devices.ts';
 import type { SyncContext } from './sync-context.ts';
 import type { SyncRange } from './sync-range.ts';
 import type { SyncCaller, SyncServices } from './sync-services.ts';
@@ -47,8 +48,12 @@ export async function acknowledgeToDevice(
 ): Promise<void> {
   const position = range.from(name);
   if (range.isInitial || position === 0) return;
-  const received = await readWaitingMessages(services.db, caller, 0, position, 1);
-  if (received.length === 0) return;
   const { userId, deviceId } = caller;
-  await services['to-device'].ask('to-device.delete-received', { userId, deviceId, position });
+  const device = await services.cached.get(pollingDevicesCache, pollingDeviceKey(userId, deviceId));
+  const emptyUpTo = device.inboxEmptyUpTo;
+  if (emptyUpTo !== null && !services.streams.mayHaveChanged(name, `user:${userId}`, emptyUpTo)) return;
+  const received = await readWaitingMessages(services.db, caller, 0, position, 1);
+  if (received.length > 0)
+    await services['to-device'].ask('to-device.delete-received', { userId, deviceId, position });
+  device.inboxEmptyUpTo = position;
 }

@@ -1,6 +1,7 @@
 import { MAIN_THREAD } from '../matrix/push/thread.ts';
 import type { UnreadThread } from './caches/unread-counts.ts';
-import { countUnread } from './push/count-unread.ts';
+import { countUnread, type UnreadQuestion } from './push/count-unread.ts';
+import { readRecentEntries } from './recent-events.ts';
 import type { SyncContext } from './sync-context.ts';
 
 /** The counts of a room as texts. */
@@ -34,7 +35,13 @@ export async function readUnreadTexts(
   joinedAt: number,
 ): Promise<UnreadTexts> {
   const { services, caller, filter, range } = context;
-  const question = { roomId, userId: caller.userId, joinedAt, to: range.to('events') };
+  const question: UnreadQuestion = {
+    roomId,
+    userId: caller.userId,
+    joinedAt,
+    to: range.to('events'),
+    readEntries: (...within) => readRecentEntries(services, ...within),
+  };
   const unread = await countUnread(services, question);
   if (!filter.room.timeline.unreadThreadNotifications)
     return { room: textOf(sumOf([...unread.values()])), threads: null };

@@ -130,11 +130,17 @@ export function makeHistoryCheck(services: ReadServices, standing: Standing): Vi
   };
 }
 
-/** The same for the events themselves: what no client is shown is not visible to anybody. */
+/**
+ * The same for the events themselves: what no client is shown is not visible to anybody, and what is sticky is visible to whoever is in the room.
+ * MSC4354, "History visibility checks".
+ */
 export function makeVisibilityCheck(services: ReadServices, standing: Standing): VisibilityCheck {
   const check = makeHistoryCheck(services, standing);
-  return (entry, event) =>
-    event.isHidden || !isShownToClients(event.type, event.stateKey)
-      ? Promise.resolve(INVISIBLE)
-      : check(entry, event);
+  const isStickyFor = ({ stickyUntil }: ClientEvent): boolean =>
+    stickyUntil !== null && standing.membership === 'join' && stickyUntil > services.clock.now();
+  return (entry, event) => {
+    if (event.isHidden || !isShownToClients(event.type, event.stateKey)) return Promise.resolve(INVISIBLE);
+    const seen = check(entry, event);
+    return isStickyFor(event) ? seen.then((known) => ({ ...known, isVisible: true })) : seen;
+  };
 }

@@ -214,6 +214,7 @@ describe('the inspector', function () {
         `${BASE}/caches`,
         `${BASE}/threads`,
         `${BASE}/limits`,
+        `${BASE}/delayed-events`,
         `${BASE}/reports`,
         `${BASE}/rooms/{roomId}`,
         `${BASE}/rooms/{roomId}/state/{eventId}/why`,
@@ -242,7 +243,7 @@ describe('the inspector', function () {
           checked += 1;
         }
       }
-      expect(checked).to.equal(9);
+      expect(checked).to.equal(10);
     });
 
     it('restarts an actor: a new incarnation and epoch, and clients go on', async () => {
@@ -306,6 +307,7 @@ describe('the inspector', function () {
         ['GET', '/caches'],
         ['GET', '/threads'],
         ['GET', '/limits'],
+        ['GET', '/delayed-events'],
         ['GET', '/openapi.json'],
         ['GET', pathOf`/rooms/${roomId}`],
         ['POST', '/actors/presence/restart'],

@@ -3,6 +3,7 @@ import { type MatrixClient, Preset } from 'matrix-js-sdk';
 import { type InProcessProgram, startInProcess } from '../support/in-process-program.ts';
 import { clientOf, register } from '../support/sdk-client.ts';
 import { plainPicture } from '../src/media/pictures.ts';
+import { checkedFetch } from '../support/checked-fetch.ts';
 
 describe('two people share a picture', function () {
   this.timeout(60_000);
@@ -13,7 +14,7 @@ describe('two people share a picture', function () {
   let uri: string;
 
   const get = async (client: MatrixClient, url: string | null) => {
-    const answer = await fetch(url ?? '', {
+    const answer = await checkedFetch(url ?? '', {
       headers: { Authorization: `Bearer ${client.getAccessToken()}` },
     });
     return {
@@ -57,7 +58,7 @@ describe('two people share a picture', function () {
   it('nobody sees it without an access token', async () => {
     for (const isAuthenticated of [true, false]) {
       const url = ann.mxcUrlToHttp(uri, undefined, undefined, undefined, false, true, isAuthenticated) ?? '';
-      expect((await fetch(url)).status).to.equal(isAuthenticated ? 401 : 404);
+      expect((await checkedFetch(url)).status).to.equal(isAuthenticated ? 401 : 404);
     }
   });
 

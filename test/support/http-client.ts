@@ -1,6 +1,6 @@
 import { Agent, type IncomingHttpHeaders, type IncomingMessage, request as httpRequest } from 'node:http';
 import type { Json } from '../../src/kit/json.ts';
-import { type SpecAnswers, loadSpecAnswers } from './spec-answers.ts';
+import { getSpecAnswers } from './spec-answers.ts';
 
 /** An answer, read whole. */
 export interface HttpAnswer {
@@ -38,16 +38,6 @@ export interface HttpClient {
   /** The same connections with another access token. */
   withToken(token: string | null): HttpClient;
   close(): void;
-}
-
-let specAnswers: SpecAnswers | null = null;
-
-function getSpecAnswers(): SpecAnswers {
-  if (specAnswers !== null) return specAnswers;
-  specAnswers = loadSpecAnswers();
-  if (specAnswers.operations === 0)
-    process.stderr.write('note: ../shared/spec/openapi is not there, answers are not checked against it\n');
-  return specAnswers;
 }
 
 /** A path with its parts percent-encoded: ``pathOf`/_matrix/client/v3/rooms/${roomId}/leave` ``. */
@@ -119,12 +109,14 @@ export function createHttpClient(
   const clientWith = (own: string | null): HttpClient => {
     const request: HttpClient['request'] = async (method, path, options = {}) => {
       const answer = await send(agent, address, method, path, { token: own, ...options });
-      const checked = options.uncheckedBecause === undefined && answer.body !== null;
-      const problems = checked
-        ? getSpecAnswers().problems(method, path.split('?')[0] ?? path, answer.status, answer.body)
-        : [];
+      const { status, headers, body, text } = answer;
+      const contentType = headers['content-type'] ?? null;
+      const problems =
+        options.uncheckedBecause === undefined
+          ? getSpecAnswers().problems(method, path.split('?')[0] ?? path, { status, contentType, body })
+          : [];
       if (problems.length > 0)
-        throw new Error(`${method} ${path} answered ${answer.status} ${answer.text}: ${problems.join('; ')}`);
+        throw new Error(`${method} ${path} answered ${status} ${text}: ${problems.join('; ')}`);
       return answer;
     };
     return {

@@ -13,6 +13,7 @@ export const OWN_SERVER = 'example.com';
 /** What owners read of the configuration. */
 export const OWNER_CONFIG = {
   server: { name: OWN_SERVER, adminContact: 'mailto:admin@example.com' },
+  delayedEvents: { maxDelayMs: 86_400_000, maxScheduled: 100 },
 } as Config;
 
 /** The environment of a thread over the database at `path`. */

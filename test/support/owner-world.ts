@@ -1,24 +1,32 @@
-import type { CommitterProtocol } from '../../actors/committer/protocol.ts';
 import type { Environment } from '../../actors/environment.ts';
-import type { FederationProtocol, OutgoingEdu } from '../../actors/federation/protocol.ts';
-import type { ActorDefinition } from '../../actors/kit/actor.ts';
-import type { Protocol } from '../../actors/kit/protocol.ts';
+import type { OutgoingEdu } from '../../actors/federation/protocol.ts';
+import type { AnyActorDefinition } from '../../actors/kit/actor.ts';
 import type { ActorMap } from '../../actors/protocols.ts';
 import type { ViewsProtocol } from '../../actors/views/protocol.ts';
 import { defineQuery } from '../../db/kit/query.ts';
 import type { StorageFault } from '../../db/kit/write-set.ts';
 import { step, type WriteStep } from '../../db/kit/write-set.ts';
 import type { ThreadCaches } from '../../src/streams/cache.ts';
-import type { StreamPosition, StreamRows } from '../../src/streams/message.ts';
+import type { Fact } from '../../src/streams/fact.ts';
 import { streams } from '../../src/streams/registry.ts';
 import type { Stream } from '../../src/streams/stream.ts';
 import { type ActorHost, createActorHost, type Transport } from './actor-host.ts';
 import { createTestDatabase, type TestDatabase } from './database.ts';
 import { createFakeClock, type FakeClock } from './fake-clock.ts';
 import { ownerEnvironmentOver } from './owner-env.ts';
+import {
+  cachesOf,
+  committerOf,
+  EVERYTHING,
+  federationOf,
+  type Heard,
+  type Neighbour,
+  type WorldState,
+} from './owner-neighbours.ts';
 
 const EXPORTS = {
   'account-data': 'accountDataActor',
+  'delayed-events': 'delayedEventsActor',
   'device-lists': 'deviceListsActor',
   federation: 'federationActor',
   'key-backup': 'keyBackupActor',
@@ -26,6 +34,7 @@ const EXPORTS = {
   presence: 'presenceActor',
   'push-rules': 'pushRulesActor',
   receipts: 'receiptsActor',
+  'thread-subscriptions': 'threadSubscriptionsActor',
   'to-device': 'toDeviceActor',
   typing: 'typingActor',
 } as const;
@@ -96,6 +105,15 @@ const insertPushRule = defineQuery<OwnPushRule>({
     VALUES (:userId, :kind, :ruleId, :rule, :enabled, :priority, 0)`,
 });
 
+type Subscriptions = { readonly userId: string; readonly roomId: string; readonly count: number };
+const insertSubscriptions = defineQuery<Subscriptions>({
+  name: 'test.insert-subscriptions',
+  sql: `
+    WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < :count)
+    INSERT INTO thread_subscriptions (user_id, room_id, root_id, is_subscribed, is_automatic, stream_id)
+    SELECT :userId, :roomId, '$many' || n, 1, 0, -n FROM numbers`,
+});
+
 /** Tables that {@link OwnerWorld.deleteAll} empties. */
 type StreamTable =
   | 'account_data'
@@ -125,11 +143,8 @@ const SEEDS = [
   replaceLocalMember,
   insertDevice,
   insertPushRule,
+  insertSubscriptions,
 ];
-
-/** What the subscriber of a world heard of a stream. */
-export type Heard =
-  ({ readonly kind: 'rows' } & StreamRows) | ({ readonly kind: 'position' } & StreamPosition);
 
 /** Owners under the real kit over a real database; a committer that can be told to fail, and a subscriber that notes what it hears. */
 export interface OwnerWorld {
@@ -142,6 +157,8 @@ export interface OwnerWorld {
   readonly heard: readonly Heard[];
   /** EDUs for rooms that the federation owner was told of, unless it is one of the owners. */
   readonly edus: readonly { readonly roomId: string; readonly edu: OutgoingEdu }[];
+  /** What the owner of caches was told. */
+  readonly facts: readonly Fact[];
   /** Writes come back unavailable while this is not null. */
   fault: StorageFault | null;
   /** How many write sets were committed. */
@@ -156,6 +173,8 @@ export interface OwnerWorld {
   addOutlier(roomId: string, eventId: string): Promise<void>;
   addDevices(userId: string, ...deviceIds: string[]): Promise<void>;
   addPushRules(...rules: readonly OwnPushRule[]): Promise<void>;
+  /** Subscriptions to threads of one room. */
+  addSubscriptions(subscriptions: Subscriptions): Promise<void>;
   /** Empties tables, as clean-up of rows that nobody needs any more would. */
   deleteAll(...tables: readonly StreamTable[]): Promise<void>;
   /** Stops everything and starts it again over the same database, as a restart of the server does. */
@@ -169,59 +188,14 @@ export interface OwnerWorldOptions {
   readonly transport?: Transport;
   /** Whether the world has a subscriber; true when absent. */
   readonly isHeard?: boolean;
-  /** Further subscribers that hear and do nothing; they subscribe when the test says so. */
-  readonly bystanders?: readonly `views@${string}`[];
-}
-
-type Neighbour<P extends Protocol> = ActorDefinition<P, ActorMap, Environment>;
-
-const EVERYTHING = {
-  mailbox: { limit: 100_000, whenFull: 'refuse' },
-  order: { kind: 'interleaved' },
-} as const;
-
-interface State {
-  readonly database: TestDatabase;
-  readonly clock: FakeClock;
-  readonly heard: Heard[];
-  readonly edus: { readonly roomId: string; readonly edu: OutgoingEdu }[];
-  fault: StorageFault | null;
-  commits: number;
-  places: number;
-}
-
-function committerOf(state: State): Neighbour<CommitterProtocol> {
-  return {
-    name: 'committer',
-    ...EVERYTHING,
-    start: () => ({
-      handlers: {
-        async 'committer.write'(set) {
-          if (state.fault !== null) return { kind: 'unavailable', fault: state.fault, detail: 'of the test' };
-          const outcome = await state.database.write.write(set);
-          if (outcome.kind === 'committed') state.commits += 1;
-          return outcome;
-        },
-        async 'committer.read-position'({ stream }) {
-          await state.database.write.settled();
-          return { position: state.database.write.position(stream) };
-        },
-      },
-    }),
-  };
-}
-
-function federationOf(state: State): Neighbour<FederationProtocol> {
-  const handlers = {
-    'federation.queue-room-edu': (told: State['edus'][number]) => void state.edus.push(told),
-  };
-  return { name: 'federation', ...EVERYTHING, start: () => ({ handlers: handlers as never }) };
+  /** Subscribers that hear and do nothing, and subscribe when the test says so; doubles of whom owners ask. */
+  readonly bystanders?: readonly (`views@${string}` | AnyActorDefinition<ActorMap, Environment>)[];
 }
 
 /** The subscriber of a world, by name. */
 export const LISTENER = 'views@listener';
 
-function listenerOf(state: State, owners: readonly OwnerName[]): Neighbour<ViewsProtocol> {
+function listenerOf(state: WorldState, owners: readonly OwnerName[]): Neighbour<ViewsProtocol> {
   return {
     name: LISTENER,
     ...EVERYTHING,
@@ -263,7 +237,7 @@ function memberSteps(member: Member): WriteStep[] {
 }
 
 async function startHost(
-  state: State,
+  state: WorldState,
   env: Environment,
   options: OwnerWorldOptions,
 ): Promise<ActorHost<ActorMap>> {
@@ -276,10 +250,11 @@ async function startHost(
     transport,
     actors: [
       committerOf(state),
+      cachesOf(state),
       ...(owners.includes('federation') ? [] : [federationOf(state)]),
       ...modules,
       ...(isHeard ? [listenerOf(state, owners)] : []),
-      ...bystanders.map(bystander),
+      ...bystanders.map((one) => (typeof one === 'string' ? bystander(one) : one)),
     ],
     env,
     workerEnv: { module: new URL('owner-env.ts', import.meta.url).href, exportName: 'ownerEnvironment' },
@@ -294,7 +269,16 @@ async function startHost(
 export async function createOwnerWorld(options: OwnerWorldOptions): Promise<OwnerWorld> {
   const database = await createTestDatabase({ queries: SEEDS });
   const clock = createFakeClock();
-  const state: State = { database, clock, heard: [], edus: [], fault: null, commits: 0, places: 0 };
+  const state: WorldState = {
+    database,
+    clock,
+    heard: [],
+    edus: [],
+    facts: [],
+    fault: null,
+    commits: 0,
+    places: 0,
+  };
   let env = ownerEnvironmentOver(database.path);
   let host = await startHost(state, env, options);
   const seed = async (steps: readonly WriteStep[]): Promise<void> => {
@@ -322,6 +306,7 @@ export async function createOwnerWorld(options: OwnerWorldOptions): Promise<Owne
     },
     heard: state.heard,
     edus: state.edus,
+    facts: state.facts,
     get fault() {
       return state.fault;
     },
@@ -348,6 +333,7 @@ export async function createOwnerWorld(options: OwnerWorldOptions): Promise<Owne
     addDevices: (userId, ...deviceIds) =>
       seed(deviceIds.map((deviceId) => step(insertDevice, { userId, deviceId }))),
     addPushRules: (...rules) => seed(rules.map((rule) => step(insertPushRule, rule))),
+    addSubscriptions: (subscriptions) => seed([step(insertSubscriptions, subscriptions)]),
     deleteAll: (...tables) => seed(tables.map((table) => step(DELETIONS[table], {}))),
     async restartServer() {
       await end();

@@ -14,9 +14,10 @@ import {
 } from 'matrix-js-sdk';
 import type { CryptoCallbacks } from 'matrix-js-sdk/lib/crypto-api/index.js';
 import type { Logger } from 'matrix-js-sdk/lib/logger.js';
+import { checkedFetch } from './checked-fetch.ts';
 
 /** The package logs every request; a test is quiet. */
-const quiet: Logger = {
+export const quiet: Logger = {
   trace: () => undefined,
   debug: () => undefined,
   info: () => undefined,
@@ -29,7 +30,7 @@ const quiet: Logger = {
 for (const name of ['trace', 'debug', 'info', 'log', 'warn'] as const) console[name] = () => undefined;
 
 /** How long a story waits for one thing to happen before it is told that it never did. */
-const PATIENCE_MS = 15_000;
+const PATIENCE_MS = 25_000;
 
 /** The credentials that a login or registration gave. */
 export interface Session {
@@ -40,7 +41,7 @@ export interface Session {
 
 /** A client that nobody is logged in with. */
 export function anonymousClient(baseUrl: string): MatrixClient {
-  return createClient({ baseUrl, logger: quiet });
+  return createClient({ baseUrl, logger: quiet, fetchFn: checkedFetch });
 }
 
 /**
@@ -53,7 +54,14 @@ export function clientOf(
   session: Session,
   cryptoCallbacks: CryptoCallbacks = {},
 ): MatrixClient {
-  return createClient({ baseUrl, ...session, cryptoCallbacks, timelineSupport: true, logger: quiet });
+  return createClient({
+    baseUrl,
+    ...session,
+    cryptoCallbacks,
+    timelineSupport: true,
+    logger: quiet,
+    fetchFn: checkedFetch,
+  });
 }
 
 /** Registers with user-interactive authentication: asks for the flows first, then completes a stage. */

@@ -102,6 +102,17 @@ export const reportSchema = Type.Object({
   createdTs: ms,
 });
 
+/** `DelayedEventsReport`. */
+export const delayedEventsSchema = Type.Object({
+  scheduled: count,
+  nextDueTs: Type.Union([ms, Type.Null()], { description: 'null when none waits' }),
+  sent: count,
+  cancelled: count,
+  restarted: count,
+  failed: Type.Integer({ minimum: 0, description: 'refused when their time had come' }),
+  lastLateMs: Type.Number({ minimum: 0, description: 'by how much the latest was sent after its time' }),
+});
+
 /** `RoomFigures`. */
 export const roomSchema = Type.Object({
   roomId: Type.String(),

@@ -99,7 +99,7 @@ function splitTarget(target: string): { readonly path: string; readonly queryTex
 }
 
 function hasPreflight(path: string): boolean {
-  return path.startsWith('/_matrix/') || path.startsWith('/.well-known/');
+  return ['/_matrix/', '/_synapse/', '/.well-known/'].some((prefix) => path.startsWith(prefix));
 }
 
 /** What a request comes to. `prepared` is null where no endpoint was found. */
@@ -265,7 +265,8 @@ function createRecorder({ clock, log, metrics }: AppOptions) {
  * Makes the HTTP side of one thread: finds the endpoint, authenticates, limits, parses, checks, calls, answers, counts and logs.
  *
  * Errors are `{errcode, error}` always. An unknown path is 404 `M_UNRECOGNIZED`, a known one with another method 405 `M_UNRECOGNIZED`;
- * a throw is 500 `M_UNKNOWN` and an ask that failed 503. `OPTIONS` under `/_matrix` and `/.well-known` is always 204.
+ * a throw is 500 `M_UNKNOWN` and an ask that failed 503. `OPTIONS` under `/_matrix`, `/.well-known` and `/_synapse` (which clients
+ * in browsers ask whether their user is an administrator) is always 204.
  * Client-Server API v1.19, "API Standards" and "Web Browser Clients".
  *
  * Koa carries one middleware that writes to the response itself; anything more would be paid by every request.

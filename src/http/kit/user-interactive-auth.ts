@@ -11,6 +11,7 @@ import type { InputOf } from '../../../actors/kit/protocol.ts';
 import { findAccount } from '../../../db/accounts/reader.ts';
 import type { Config } from '../../config/config.ts';
 import type { JsonObject } from '../../kit/json.ts';
+import { USER_LOCKED } from '../../matrix/account-refusals.ts';
 import { canonicalJsonWithout } from '../../matrix/events/canonical-json.ts';
 import { isRefusal, type Refusal } from '../../matrix/refusal.ts';
 import { type Reply, reply } from './endpoint.ts';
@@ -51,7 +52,12 @@ export interface InteractiveAuthRequest {
 
 /** A stage that was tried. */
 type Attempt =
-  | { readonly kind: 'checked'; readonly stage: Stage }
+  | {
+      readonly kind: 'checked';
+      readonly stage: Stage;
+      /** Who is asking, where the stage proves that. */
+      readonly userId?: string;
+    }
   | { readonly kind: 'failed'; readonly errcode: Refusal['errcode']; readonly error: string };
 
 const NOTHING_TRIED: Attempt = { kind: 'checked', stage: null };
@@ -69,6 +75,23 @@ function bindingOf({ endpoint, userId, body }: InteractiveAuthRequest): AuthBind
   return { endpoint, userId, parametersHash: parameters === '{}' ? null : hash('sha256', parameters, 'hex') };
 }
 
+/** Nobody is logged in: the stage has to name somebody, whose password proves who is asking. */
+async function tryNamedPassword(
+  services: InteractiveAuthServices,
+  auth: AuthDataOfRequest & { readonly password: string },
+): Promise<Attempt | Refusal> {
+  const { db, config } = services;
+  const name = userNameOf(auth);
+  if (name === undefined) return failed('M_MISSING_PARAM', 'The field "auth.identifier.user" is missing.');
+  const account = await findNamedAccount(db, config.server.name, name);
+  const isRight = await isPasswordRight(services, account, auth.password);
+  if (isRefusal(isRight)) return isRight;
+  if (account === undefined || !isRight)
+    return failed('M_FORBIDDEN', 'The user name or the password is wrong.');
+  if (account.lockedTs !== null) return USER_LOCKED;
+  return { kind: 'checked', stage: { type: 'm.login.password' }, userId: account.userId };
+}
+
 /** The password has to be that of who is logged in. */
 async function tryPassword(
   services: InteractiveAuthServices,
@@ -76,16 +99,18 @@ async function tryPassword(
   auth: AuthDataOfRequest,
 ): Promise<Attempt | Refusal> {
   const { db, config } = services;
-  if (auth.password === undefined) return failed('M_MISSING_PARAM', 'The field "auth.password" is missing.');
-  const account = userId === null ? undefined : await findAccount(db, userId);
+  const { password } = auth;
+  if (password === undefined) return failed('M_MISSING_PARAM', 'The field "auth.password" is missing.');
+  if (userId === null) return tryNamedPassword(services, { ...auth, password });
+  const account = await findAccount(db, userId);
   const isNamed = auth.identifier !== undefined || auth.user !== undefined;
   const name = userNameOf(auth);
   const named = name === undefined ? undefined : await findNamedAccount(db, config.server.name, name);
-  const isRight = await isPasswordRight(services, account, auth.password);
+  const isRight = await isPasswordRight(services, account, password);
   if (isRefusal(isRight)) return isRight;
   if (isNamed && named?.userId !== userId) return failed('M_FORBIDDEN', 'This is not your user name.');
   if (!isRight) return failed('M_FORBIDDEN', 'The password is wrong.');
-  return { kind: 'checked', stage: { type: 'm.login.password' } };
+  return { kind: 'checked', stage: { type: 'm.login.password' }, userId };
 }
 
 async function tryStage(
@@ -137,6 +162,9 @@ function challengeReply(challenge: AuthChallenge, attempt: Attempt, config: Conf
   return reply(401, { ...body, errcode: attempt.errcode, error: attempt.error });
 }
 
+/** What has been authorised, and for whom: the caller, or whom the password of the last stage named; null when no stage names anybody. */
+type Authorised = AuthPassed & { readonly userId: string | null };
+
 /**
  * One round of user-interactive authentication. An endpoint calls it before it does what has to be authorised:
  *
@@ -147,13 +175,13 @@ function challengeReply(challenge: AuthChallenge, attempt: Attempt, config: Conf
  * its first request, without a session.
  * Client-Server API v1.19, "User-Interactive Authentication API".
  *
- * @returns `passed`; the 401 with flows, params, session and completed stages (with errcode and error when a stage failed); or a
+ * @returns `passed`, with who passed; the 401 with flows, params, session and completed stages (with errcode and error when a stage failed); or a
  * refusal when nothing could be checked
  */
 export async function authenticateInteractively(
   services: InteractiveAuthServices,
   request: InteractiveAuthRequest,
-): Promise<AuthPassed | Reply<unknown> | Refusal> {
+): Promise<Authorised | Reply<unknown> | Refusal> {
   const attempt = await tryStage(services, request);
   if (isRefusal(attempt)) return attempt;
   const answer = await services.accounts.ask('accounts.advance-auth', {
@@ -162,5 +190,7 @@ export async function authenticateInteractively(
     flows: request.flows,
     stage: attempt.kind === 'checked' ? attempt.stage : null,
   });
-  return answer.kind === 'passed' ? answer : challengeReply(answer, attempt, services.config);
+  if (answer.kind !== 'passed') return challengeReply(answer, attempt, services.config);
+  const proven = attempt.kind === 'checked' ? attempt.userId : undefined;
+  return { ...answer, userId: request.userId ?? proven ?? null };
 }

@@ -11,9 +11,10 @@ import { canonicalJson, canonicalString } from './canonical-json.ts';
 import type { CanonicalMode } from './canonical-json.ts';
 import { eventIdOfReferenceText } from './event-id.ts';
 import { canonicalModeOf, sha256Base64 } from './hashes.ts';
-import { AUTH_EVENTS_MAX, PDU_BYTES_MAX, PREV_EVENTS_MAX } from './pdu.ts';
+import { AUTH_EVENTS_MAX, PDU_BYTES_MAX, PREV_EVENTS_MAX, stateKeyBytesMax } from './pdu.ts';
 import type { Pdu } from './pdu.ts';
 import { redactContent } from './redaction.ts';
+import { STICKY_FIELD } from './stickiness.ts';
 
 /** An event as `prev_events` and `auth_events` name it. */
 export interface EventReference {
@@ -39,6 +40,8 @@ export interface BuildEventInput {
   readonly originServerTs: number;
   /** What a redaction redacts: written where the room version wants it. */
   readonly redacts?: string;
+  /** For how long it is sticky, in milliseconds. MSC4354. */
+  readonly stickyDurationMs?: number;
   /** Goes with the event, neither hashed nor signed. */
   readonly unsigned?: JsonObject;
   /** Room versions 1 and 2: the opaque part of the event id. */
@@ -82,14 +85,14 @@ export function buildEvent(input: BuildEventInput, signer: EventSigner): BuiltEv
   }
   const texts = textsOf(input);
   const hashText = sha256Base64(
-    `${texts.authEvents},"content":${contentText},${texts.depth},${texts.ts},${texts.redacts}${texts.rest}}`,
+    `${texts.authEvents},"content":${contentText},${texts.depth},${texts.sticky}${texts.ts},${texts.redacts}${texts.rest}}`,
   );
   const keptContent = redactedContentText(version, input.type, content, contentText, mode);
   const hashes = `"hashes":{"sha256":"${hashText}"}`;
   const referenceText = `${texts.authEvents},"content":${keptContent},${texts.depth},${hashes},${texts.ts},${texts.rest}}`;
   const signature = signText(referenceText, signer.key);
   const json =
-    `${texts.authEvents},"content":${contentText},${texts.depth},${hashes},${texts.ts},${texts.redacts}` +
+    `${texts.authEvents},"content":${contentText},${texts.depth},${hashes},${texts.sticky}${texts.ts},${texts.redacts}` +
     `${texts.room}${texts.sender},"signatures":{${canonicalString(signer.serverName)}:{"${signer.key.keyId}":"${signature}"}},` +
     `${texts.stateKey}${texts.type}${unsignedText(input.unsigned)}}`;
   if (!fitsInBytes(json, PDU_BYTES_MAX)) {
@@ -112,6 +115,8 @@ interface EventTexts {
   readonly authEvents: string;
   /** `"depth":1`, and in room versions 1 and 2 `,"event_id":"…"` */
   readonly depth: string;
+  /** `"msc4354_sticky":{…},` or nothing: a redaction takes it away. */
+  readonly sticky: string;
   /** `"origin_server_ts":1,"prev_events":[…]` */
   readonly ts: string;
   /** `"redacts":"…",` or nothing: a redaction takes it away. */
@@ -144,6 +149,7 @@ function textsOf(input: BuildEventInput): EventTexts {
   return {
     authEvents: `{"auth_events":${edgesText(version, input.authEvents)}`,
     depth: `"depth":${depthOf(input)}${eventIdText}`,
+    sticky: stickyText(input),
     ts: `"origin_server_ts":${input.originServerTs},"prev_events":${edgesText(version, input.prevEvents)}`,
     redacts: redactsText,
     room,
@@ -153,6 +159,10 @@ function textsOf(input: BuildEventInput): EventTexts {
     rest: `${room}${sender},${stateKey}${type}`,
     eventId,
   };
+}
+
+function stickyText({ stickyDurationMs }: BuildEventInput): string {
+  return stickyDurationMs === undefined ? '' : `"${STICKY_FIELD}":{"duration_ms":${stickyDurationMs}},`;
 }
 
 /** Depths stop growing at the largest integer of canonical JSON: another server may have sent an event that deep. */
@@ -217,8 +227,9 @@ function refuseFields(input: BuildEventInput): Refusal | undefined {
   }
   const { type, sender, stateKey: state_key = '', redacts = '', roomId: room_id } = input;
   for (const [field, text] of Object.entries({ type, state_key, redacts, sender, room_id: room_id ?? '' })) {
-    if (!fitsInBytes(text, IDENTIFIER_BYTES_MAX)) {
-      return refuse('M_TOO_LARGE', `${field} is longer than ${IDENTIFIER_BYTES_MAX} bytes`);
+    const sizeBytesMax = field === 'state_key' ? stateKeyBytesMax(input.version) : IDENTIFIER_BYTES_MAX;
+    if (!fitsInBytes(text, sizeBytesMax)) {
+      return refuse('M_TOO_LARGE', `${field} is longer than ${sizeBytesMax} bytes`);
     }
     if (!text.isWellFormed()) return refuse('M_BAD_JSON', `${field} is not well-formed Unicode`);
   }
@@ -240,6 +251,9 @@ function pduOf(
     depth: depthOf(input),
     ...(eventId === undefined ? {} : { event_id: eventId }),
     hashes: { sha256 },
+    ...(input.stickyDurationMs === undefined
+      ? {}
+      : { [STICKY_FIELD]: { duration_ms: input.stickyDurationMs } }),
     origin_server_ts: input.originServerTs,
     prev_events: edgesJson(version, input.prevEvents),
     ...(input.redacts === undefined || version.redactsIn === 'content' ? {} : { redacts: input.redacts }),

@@ -3,6 +3,7 @@ import type { RoomVersion } from '../rooms/room-versions.ts';
 import { redactsOf } from './pdu.ts';
 import type { Pdu } from './pdu.ts';
 import { redact } from './redaction.ts';
+import { STICKY_FIELD, stickyDurationOf } from './stickiness.ts';
 
 /** Servers send it to join the branches of a room, and have nothing to say with it. */
 const DUMMY_EVENT = 'org.matrix.dummy_event';
@@ -104,6 +105,7 @@ export function toShownEvent(
   return {
     content: redacts === undefined ? pdu.content : { ...pdu.content, redacts },
     event_id: eventId,
+    ...(stickyDurationOf(pdu) === null ? {} : { [STICKY_FIELD]: pdu[STICKY_FIELD] as Json }),
     origin_server_ts: pdu.origin_server_ts,
     ...(redacts === undefined ? {} : { redacts }),
     sender: pdu.sender,

@@ -7,6 +7,7 @@ import { isHashRoomId, parseRoomId } from '../identifiers/room-id.ts';
 import { parseUserId } from '../identifiers/user-id.ts';
 import { refuse } from '../refusal.ts';
 import type { Refusal } from '../refusal.ts';
+import { OWNED_STATE_KEY_BYTES_MAX } from '../rooms/owned-state.ts';
 import type { RoomVersion } from '../rooms/room-versions.ts';
 import { canonicalJson } from './canonical-json.ts';
 
@@ -54,6 +55,11 @@ export function edgeIds(edges: readonly Json[]): readonly string[] {
   return edges.map((edge) => (Array.isArray(edge) ? edge[0] : edge)).filter((id) => typeof id === 'string');
 }
 
+/** The longest state key that a room version knows, in bytes of UTF-8. */
+export function stateKeyBytesMax(version: RoomVersion): number {
+  return version.ownedState ? OWNED_STATE_KEY_BYTES_MAX : IDENTIFIER_BYTES_MAX;
+}
+
 /** True for a state event. */
 export function isState(pdu: ProtoPdu): boolean {
   return pdu.state_key !== undefined;
@@ -74,7 +80,7 @@ export function redactsOf(version: RoomVersion, pdu: ProtoPdu): string | undefin
  */
 export function checkPduFormat(version: RoomVersion, pdu: JsonObject): Refusal | null {
   const wrong =
-    wrongText(pdu) ??
+    wrongText(version, pdu) ??
     wrongIdentifier(version, pdu) ??
     wrongNumber(version, pdu) ??
     wrongStructure(version, pdu);
@@ -87,13 +93,14 @@ export function checkPduFormat(version: RoomVersion, pdu: JsonObject): Refusal |
   return null;
 }
 
-function isShortText(value: Json | undefined): value is string {
-  return typeof value === 'string' && fitsInBytes(value, IDENTIFIER_BYTES_MAX);
+function isShortText(value: Json | undefined, sizeBytesMax = IDENTIFIER_BYTES_MAX): value is string {
+  return typeof value === 'string' && fitsInBytes(value, sizeBytesMax);
 }
 
-function wrongText(pdu: JsonObject): string | undefined {
+function wrongText(version: RoomVersion, pdu: JsonObject): string | undefined {
   if (!isShortText(pdu['type'])) return 'type';
-  if (pdu['state_key'] !== undefined && !isShortText(pdu['state_key'])) return 'state_key';
+  const { state_key: stateKey } = pdu;
+  if (stateKey !== undefined && !isShortText(stateKey, stateKeyBytesMax(version))) return 'state_key';
   return pdu['redacts'] !== undefined && !isShortText(pdu['redacts']) ? 'redacts' : undefined;
 }
 

@@ -1,4 +1,4 @@
-import type { Json, JsonObject } from '../../kit/json.ts';
+import { isJsonObject, type Json, type JsonObject } from '../../kit/json.ts';
 import { type DottedPath, parseDottedPath, valueAt } from '../dotted-path.ts';
 import { compileGlob, compileWords } from './glob.ts';
 import { parseMemberCount } from './member-count.ts';
@@ -8,8 +8,12 @@ export interface EventFacts {
   /** As clients get it: with `event_id` and `room_id`. */
   readonly event: JsonObject;
   readonly memberCount: number;
+  /** What a state event that begins a call has replaced; null, or absent: nothing. */
+  readonly replacedContent?: JsonObject | null;
   /** May the sender notify others in the way that a key of `notifications` of the power levels names? */
   senderMayNotify(key: string): boolean;
+  /** The users of this server who have subscribed to its thread; null for an event that is in no thread. MSC4306. */
+  readonly threadSubscribers: ReadonlySet<string> | null;
 }
 
 /** Who is to be notified. */
@@ -24,12 +28,12 @@ export interface PushUser {
 export interface Condition {
   holds(facts: EventFacts, user: PushUser): boolean;
   /**
-   * `nobody`: it holds for all users alike. `named`: only for users whom the event names at a place, see {@link Condition.named}. `everybody`:
-   * nothing can be said about a user from what holds for another.
+   * `nobody`: it holds for all users alike. `named`: it holds for users of whom the event says so otherwise than for all the rest, see
+   * {@link Condition.named}. `everybody`: nothing can be said about a user from what holds for another.
    */
   readonly differsFor: 'nobody' | 'named' | 'everybody';
-  /** The users for whom it may hold, in lower case. */
-  named(event: JsonObject): readonly string[];
+  /** The users for whom it may be otherwise than for the rest, in lower case. */
+  named(facts: EventFacts): readonly string[];
 }
 
 const BODY_KEY = 'content.body';
@@ -62,7 +66,7 @@ function namesSelf(
   return {
     holds: ({ event }, { userId }) => userId !== '' && isNamed(valueAt(event, path), userId),
     differsFor: 'named',
-    named: (event) => textsOf(valueAt(event, path)),
+    named: ({ event }) => textsOf(valueAt(event, path)),
   };
 }
 
@@ -127,6 +131,20 @@ function senderNotificationPermission({ key }: JsonObject): Condition {
   return typeof key === 'string' ? forAll((facts) => facts.senderMayNotify(key)) : NEVER;
 }
 
+/** The kind of the condition that looks at subscriptions to threads, before it is in the specification. MSC4306. */
+export const THREAD_SUBSCRIPTION = 'io.element.msc4306.thread_subscription';
+
+function threadSubscription({ subscribed }: JsonObject): Condition {
+  if (typeof subscribed !== 'boolean') return NEVER;
+  return {
+    holds: ({ threadSubscribers }, { userId }) =>
+      threadSubscribers !== null && threadSubscribers.has(userId) === subscribed,
+    differsFor: 'named',
+    named: ({ threadSubscribers }) =>
+      threadSubscribers === null ? [] : [...threadSubscribers].map((userId) => userId.toLowerCase()),
+  };
+}
+
 /** A condition that a message's body holds some words. */
 export function bodyMatches(pattern: string): Condition {
   return eventMatch({ key: BODY_KEY, pattern });
@@ -137,6 +155,15 @@ export function fieldIs(field: 'room_id' | 'sender', value: string): Condition {
   return forAll(({ event }) => event[field] === value);
 }
 
+const RINGING: ReadonlySet<Json | undefined> = new Set(['m.ring', 'm.prompt']);
+
+/** A group call begins that those in the room are to hear of; what changes one that goes on is none. MSC3914. */
+const CALL_STARTED: Condition = forAll(({ event, replacedContent = null }) => {
+  const content = event['content'];
+  if (!isJsonObject(content) || !RINGING.has(content['m.intent']) || 'm.terminated' in content) return false;
+  return replacedContent === null || 'm.terminated' in replacedContent;
+});
+
 const KINDS: Readonly<Record<string, (condition: JsonObject) => Condition>> = {
   event_match: eventMatch,
   event_property_is: eventPropertyIs,
@@ -144,6 +171,8 @@ const KINDS: Readonly<Record<string, (condition: JsonObject) => Condition>> = {
   contains_display_name: () => CONTAINS_DISPLAY_NAME,
   room_member_count: roomMemberCount,
   sender_notification_permission: senderNotificationPermission,
+  [THREAD_SUBSCRIPTION]: threadSubscription,
+  'org.matrix.msc3914.call_started': () => CALL_STARTED,
 };
 
 /** Compiles a condition of any kind. */

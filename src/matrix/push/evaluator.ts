@@ -8,7 +8,13 @@ import {
   type PushUser,
   SELF,
 } from './condition.ts';
-import { PUSH_RULE_KINDS, type PushRule, type PushRuleKind, type PushRuleset } from './default-rules.ts';
+import {
+  PUSH_RULE_KINDS,
+  type PushRule,
+  type PushRuleKind,
+  type PushRuleset,
+  rulesOfKind,
+} from './default-rules.ts';
 
 /** What the rule that matched first asks for. */
 export interface PushOutcome {
@@ -28,7 +34,7 @@ export interface CompiledRules {
   readonly rules: readonly CompiledRule[];
   /** A rule looks at display names. */
   readonly needsDisplayName: boolean;
-  /** Conditions that hold only for users whom an event names. */
+  /** Conditions that hold for users whom an event names otherwise than for the rest. */
   readonly naming: readonly Condition[];
 }
 
@@ -69,7 +75,7 @@ function sharedCondition(condition: JsonObject, userId: string): JsonObject {
 /** A text that is the same for users whose enabled rules are equal but for their own user ids; {@link compileRules} takes it. */
 export function shapeOfRules(rules: PushRuleset, userId: string): string {
   const shape = PUSH_RULE_KINDS.map((kind) =>
-    rules[kind]
+    rulesOfKind(rules, kind)
       .filter((rule) => rule.enabled)
       .map(({ rule_id: ruleId, actions, conditions, pattern }) => ({
         // The name of other rules means nothing.
@@ -139,7 +145,7 @@ export function evaluateForMany(facts: EventFacts): (compiled: CompiledRules, us
   const verdictOf = (compiled: CompiledRules): Verdict => {
     let verdict = verdicts.get(compiled);
     if (verdict === undefined) {
-      const named = new Set(compiled.naming.flatMap((condition) => condition.named(facts.event)));
+      const named = new Set(compiled.naming.flatMap((condition) => condition.named(facts)));
       verdict = { outcome: evaluate(compiled, facts, SOMEBODY), named };
       verdicts.set(compiled, verdict);
     }

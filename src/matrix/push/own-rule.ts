@@ -1,6 +1,7 @@
 import { isJsonObject, type Json, type JsonObject } from '../../kit/json.ts';
 import { type Refusal, refuse } from '../refusal.ts';
 import type { PushRuleKind } from './default-rules.ts';
+import { THREAD_SUBSCRIPTION } from './condition.ts';
 import { parseMemberCount } from './member-count.ts';
 
 /** Conditions of one rule. */
@@ -45,6 +46,7 @@ const CONDITION_CHECKS: Readonly<Record<string, (condition: JsonObject) => boole
   event_property_contains: ({ key, value }) => typeof key === 'string' && isPlainValue(value),
   room_member_count: ({ is }) => typeof is === 'string' && parseMemberCount(is) !== null,
   sender_notification_permission: ({ key }) => typeof key === 'string',
+  [THREAD_SUBSCRIPTION]: ({ subscribed }) => typeof subscribed === 'boolean',
 };
 
 function checkConditions(conditions: Json): Refusal | undefined {
@@ -77,6 +79,7 @@ function checkRuleId(ruleId: string): Refusal | undefined {
  */
 export function parseOwnRule(kind: PushRuleKind, ruleId: string, body: JsonObject): JsonObject | Refusal {
   const { actions, conditions, pattern } = body;
+  if (kind === 'postcontent') return invalid("The path names a kind of push rules that are the server's.");
   const wrongId = checkRuleId(ruleId);
   if (wrongId !== undefined) return wrongId;
   if (actions === undefined) return refuse('M_MISSING_PARAM', 'actions: missing');

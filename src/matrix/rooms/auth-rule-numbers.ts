@@ -1,4 +1,4 @@
-import { ROOM_VERSIONS } from './room-versions.ts';
+import { KNOWN_ROOM_VERSIONS } from './room-versions.ts';
 import type { RoomVersion } from './room-versions.ts';
 
 /**
@@ -113,7 +113,7 @@ function numbersOf(version: RoomVersion): RuleNumbers {
 }
 
 const NUMBERS: ReadonlyMap<RoomVersion, RuleNumbers> = new Map(
-  ROOM_VERSIONS.map((version) => [version, numbersOf(version)]),
+  KNOWN_ROOM_VERSIONS.map((version) => [version, numbersOf(version)]),
 );
 
 /** The rule numbers of a room version. */

@@ -7,6 +7,7 @@ import { ALLOWED, membershipOf, reject } from './auth-decision.ts';
 import type { AuthDecision, AuthState } from './auth-decision.ts';
 import { authoriseMember } from './auth-rules-member.ts';
 import { authorisePowerLevels } from './auth-rules-power-levels.ts';
+import { ownerOfStateKey } from './owned-state.ts';
 import { ruleNumbers } from './auth-rule-numbers.ts';
 import { powerLevels } from './power-levels.ts';
 import type { PowerLevels } from './power-levels.ts';
@@ -70,9 +71,8 @@ function authoriseByLevel(
       `${pdu.type} takes level ${required}, and ${pdu.sender} has ${senderLevel}`,
     );
   }
-  if (pdu.state_key?.startsWith('@') === true && pdu.state_key !== pdu.sender) {
-    return reject(ruleNumbers(version).top.userStateKey, 'state of a user is set by that user');
-  }
+  const ofState = authoriseStateKey(version, pdu, levels);
+  if (!ofState.allowed) return ofState;
   if (pdu.type === 'm.room.power_levels') {
     return authorisePowerLevels(version, pdu, { ...state, senderLevel });
   }
@@ -80,6 +80,20 @@ function authoriseByLevel(
     return authoriseRedaction(version, pdu, senderLevel >= levels.redact);
   }
   return ALLOWED;
+}
+
+/** Whose state may be set. Where state is owned, whoever stands above its owner may set it, too: MSC3757. */
+function authoriseStateKey(version: RoomVersion, pdu: ProtoPdu, levels: PowerLevels): AuthDecision {
+  const { state_key: stateKey, sender } = pdu;
+  if (stateKey === undefined) return ALLOWED;
+  const rule = ruleNumbers(version).top.userStateKey;
+  const isOfOther = reject(rule, 'state of a user is set by that user');
+  if (!version.ownedState) return stateKey.startsWith('@') && stateKey !== sender ? isOfOther : ALLOWED;
+  const owner = ownerOfStateKey(stateKey);
+  if (owner === 'malformed') return reject(rule, 'state_key does not begin with a user id');
+  if (owner === 'too-long') return reject(rule, 'state_key is too long');
+  if (owner === null || owner === sender) return ALLOWED;
+  return levels.ofUser(sender) > levels.ofUser(owner) ? ALLOWED : isOfOther;
 }
 
 function authoriseCreate(version: RoomVersion, pdu: ProtoPdu): AuthDecision {

@@ -27,6 +27,8 @@ export interface CreateRoomRequest {
   readonly preset?: Preset;
   readonly is_direct?: boolean;
   readonly power_level_content_override?: JsonObject;
+  /** MSC4491. */
+  readonly 'uk.timedout.msc4491.invite_reason'?: string;
 }
 
 /** What a user shows of themselves in a room; null for nothing. */
@@ -224,10 +226,12 @@ function nameAndTopic({ name, topic }: CreateRoomRequest): readonly InitialEvent
 
 function inviteEvent(request: CreateRoomRequest, creator: RoomCreator, userId: string): InitialEvent {
   const profile = creator.profileOf?.(userId);
+  const reason = request['uk.timedout.msc4491.invite_reason'];
   const content = {
     membership: 'invite',
     ...(request.is_direct === true ? { is_direct: true } : {}),
     ...(profile === undefined ? {} : profileContent(profile)),
+    ...(reason === undefined ? {} : { reason }),
   };
   return state('m.room.member', content, userId);
 }

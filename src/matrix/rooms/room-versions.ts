@@ -37,6 +37,8 @@ export interface RoomVersion {
   readonly creatorsArePrivileged: boolean;
   /** The create event is among the auth events (1–11); later it is found through the room id. */
   readonly createInAuthEvents: boolean;
+  /** State keys that begin with a user's id and `_` belong to that user, and who stands above a user may set what belongs to them. MSC3757. */
+  readonly ownedState: boolean;
 }
 
 const V1: RoomVersion = {
@@ -58,6 +60,7 @@ const V1: RoomVersion = {
   creatorInContent: true,
   creatorsArePrivileged: false,
   createInAuthEvents: true,
+  ownedState: false,
 };
 const V2: RoomVersion = { ...V1, id: '2', stateResolution: 'v2' };
 const V3: RoomVersion = { ...V2, id: '3', eventIdFormat: 'base64', redactionAuthRule: false };
@@ -91,14 +94,23 @@ const V12: RoomVersion = {
   createInAuthEvents: false,
 };
 
-/** Every room version that this server can take part in, oldest first. All are stable in specification v1.19. */
+const MSC3757_V10: RoomVersion = { ...V10, id: 'org.matrix.msc3757.10', ownedState: true };
+const MSC3757_V11: RoomVersion = { ...V11, id: 'org.matrix.msc3757.11', ownedState: true };
+
+/** The room versions of the specification that this server can take part in, oldest first. All are stable in v1.19. */
 export const ROOM_VERSIONS: readonly RoomVersion[] = [V1, V2, V3, V4, V5, V6, V7, V8, V9, V10, V11, V12];
+
+/** Room versions of proposals: they are offered as unstable. */
+export const UNSTABLE_ROOM_VERSIONS: readonly RoomVersion[] = [MSC3757_V10, MSC3757_V11];
+
+/** Every room version that this server can take part in. */
+export const KNOWN_ROOM_VERSIONS: readonly RoomVersion[] = [...ROOM_VERSIONS, ...UNSTABLE_ROOM_VERSIONS];
 
 /** The version of new rooms when the client asks for none. */
 export const DEFAULT_ROOM_VERSION = '12';
 
 const BY_ID: ReadonlyMap<string, RoomVersion> = new Map(
-  ROOM_VERSIONS.map((version) => [version.id, version]),
+  KNOWN_ROOM_VERSIONS.map((version) => [version.id, version]),
 );
 
 /** Finds a room version by its id; a create event without `room_version` is of version 1. */

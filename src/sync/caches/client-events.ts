@@ -1,9 +1,11 @@
 import { findEvent, findEventById, type StoredEvent } from '../../../db/rooms/event-reader.ts';
 import { FIND_REPLACED_EVENT_QUERIES, findReplacedEvent } from '../../../db/rooms/replaced-event-reader.ts';
+import { findStickyExpiry, findStickyExpiryQuery } from '../../../db/rooms/sticky-reader.ts';
 import { findEntryOfGroup } from '../../../db/rooms/state-reader.ts';
 import { isJsonObject, type JsonObject } from '../../kit/json.ts';
 import { toShownEvent } from '../../matrix/events/client-event.ts';
 import type { Pdu } from '../../matrix/events/pdu.ts';
+import { stickyDurationOf } from '../../matrix/events/stickiness.ts';
 import { getRoomVersion } from '../../matrix/rooms/room-versions.ts';
 import { defineCache } from '../../streams/cache.ts';
 
@@ -18,6 +20,8 @@ export interface ClientEvent {
   readonly stateKey: string | null;
   readonly content: JsonObject;
   readonly originServerTs: number;
+  /** Its place in the timeline, on the events stream; null while it has none. */
+  readonly position: number | null;
   /** Of `m.room.member`; null otherwise. */
   readonly membership: string | null;
   /** The object without `room_id`, without `unsigned` and without its closing brace. */
@@ -32,6 +36,8 @@ export interface ClientEvent {
   readonly isHidden: boolean;
   /** It was made here, at the state that was current then. */
   readonly isOurs: boolean;
+  /** When it stops being sticky, in milliseconds since the Unix epoch; null when it is not. MSC4354. */
+  readonly stickyUntil: number | null;
   /** What another server's invite or knock says about its room; null otherwise. */
   readonly strippedRoomState: readonly JsonObject[] | null;
 }
@@ -53,8 +59,11 @@ function strippedStateOf(pdu: Pdu): readonly JsonObject[] | null {
 }
 
 /** Makes the text of a stored event. */
-function toText(event: StoredEvent, replaces: string | null): ClientEvent {
-  const pdu = pduOf(event.pdu);
+function toText(
+  event: StoredEvent,
+  pdu: Pdu,
+  of: Pick<ClientEvent, 'replaces' | 'stickyUntil'>,
+): ClientEvent {
   const version = getRoomVersion(event.roomVersion);
   const isRedacted = event.redactedBy !== null;
   const shown = toShownEvent(version, event.eventId, pdu, isRedacted);
@@ -69,11 +78,12 @@ function toText(event: StoredEvent, replaces: string | null): ClientEvent {
     stateKey: event.stateKey,
     content,
     originServerTs: event.originServerTs,
+    position: event.streamOrdering,
     membership: event.type === 'm.room.member' && typeof membership === 'string' ? membership : null,
     head: JSON.stringify(shown).slice(0, -1),
     contentText: JSON.stringify(content),
     redactedBy: event.redactedBy?.eventId ?? null,
-    replaces,
+    ...of,
     isHidden: event.rejection !== null,
     isOurs: event.receivedFrom === null,
     strippedRoomState: event.type === 'm.room.member' ? strippedStateOf(pdu) : null,
@@ -89,9 +99,13 @@ export const clientEventsCache = defineCache<string, ClientEvent | null>({
     const event = await findEvent(db, eventId);
     if (event === undefined) return null;
     const isPlaced = event.stateKey !== null && event.streamOrdering !== null;
-    return toText(event, isPlaced ? ((await findReplacedEvent(db, event)) ?? null) : null);
+    const pdu = pduOf(event.pdu);
+    const replaces = isPlaced ? ((await findReplacedEvent(db, event)) ?? null) : null;
+    const isSticky = stickyDurationOf(pdu) !== null;
+    const stickyUntil = isSticky ? await findStickyExpiry(db, event.eventNid) : null;
+    return toText(event, pdu, { replaces, stickyUntil });
   },
-  reads: [findEventById, findEntryOfGroup, ...FIND_REPLACED_EVENT_QUERIES],
+  reads: [findEventById, findEntryOfGroup, findStickyExpiryQuery, ...FIND_REPLACED_EVENT_QUERIES],
   keeps: (event) => event !== null,
   dependsOn: {
     event: (fact) => [fact.eventId],

@@ -1,10 +1,17 @@
 import { findAccountData, oneEvent } from '../../../db/account-data/reader.ts';
-import { isJsonObject } from '../../kit/json.ts';
+import { isJsonObject, type JsonObject } from '../../kit/json.ts';
 import { defineCache } from '../../streams/cache.ts';
 
-const IGNORED_USERS_TYPE = 'm.ignored_user_list';
+/** Account data that names whom a user ignores. Client-Server API v1.19, "Ignoring Users". */
+export const IGNORED_USERS_TYPE = 'm.ignored_user_list';
 
 const IGNORED_USERS_MAX = 100_000;
+
+/** The users whom the content of `m.ignored_user_list` names. */
+export function ignoredUsersOf(content: JsonObject | undefined): ReadonlySet<string> {
+  const ignored = content?.['ignored_users'];
+  return new Set(isJsonObject(ignored) ? Object.keys(ignored) : []);
+}
 
 /** Whom a user ignores, by user id. Client-Server API v1.19, "Ignoring Users". */
 export const ignoredUsersCache = defineCache<string, ReadonlySet<string>>({
@@ -14,8 +21,7 @@ export const ignoredUsersCache = defineCache<string, ReadonlySet<string>>({
   async load(db, userId) {
     const stored = await findAccountData(db, userId, null, IGNORED_USERS_TYPE);
     const content: unknown = stored === undefined ? {} : JSON.parse(stored.content);
-    const ignored = isJsonObject(content) ? content['ignored_users'] : undefined;
-    return new Set(isJsonObject(ignored) ? Object.keys(ignored) : []);
+    return ignoredUsersOf(isJsonObject(content) ? content : undefined);
   },
   reads: [oneEvent],
   dependsOn: {

@@ -1,4 +1,5 @@
 import { pushRulesOfUser, readPushRules, type StoredPushRule } from '../../../db/push-rules/reader.ts';
+import { findSubscriberSince, subscriberSince } from '../../../db/thread-subscriptions/reader.ts';
 import { findPushRulesPosition, findPushRulesPositionQuery } from '../../../db/push-rules/sync-reader.ts';
 import type { Json, JsonObject } from '../../kit/json.ts';
 import {
@@ -17,6 +18,8 @@ export interface UserPushRules {
   readonly text: string;
   /** The last change, on the push-rules stream; 0 without any. */
   readonly position: number;
+  /** When the rules for threads came to them, on the thread-subscriptions stream; 0: they know no threads. */
+  readonly threadsSince: number;
 }
 
 const PUSH_RULES_USERS_MAX = 2_000;
@@ -41,15 +44,17 @@ export const pushRulesCache = defineCache<string, UserPushRules>({
   sizeMax: PUSH_RULES_USERS_MAX,
   async load(db, userId) {
     const position = await findPushRulesPosition(db, userId);
+    const threadsSince = await findSubscriberSince(db, userId);
     const changes = (await readPushRules(db, userId)).map(toPushRuleChange);
     const rules = applyUserChanges(
-      defaultPushRules(userId),
+      defaultPushRules(userId, { knowsThreads: threadsSince > 0 }),
       changes.filter((change) => change !== null),
     );
-    return { rules, text: JSON.stringify({ global: rules }), position };
+    return { rules, text: JSON.stringify({ global: rules }), position, threadsSince };
   },
-  reads: [findPushRulesPositionQuery, pushRulesOfUser],
+  reads: [findPushRulesPositionQuery, pushRulesOfUser, subscriberSince],
   dependsOn: {
     'push-rules': (fact) => [fact.userId],
+    'thread-subscription': (fact) => [fact.userId],
   },
 });

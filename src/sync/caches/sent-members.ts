@@ -17,6 +17,8 @@ export interface SentMembers {
    * @param since the device's position on the events stream
    */
   has(roomId: string, userId: string, eventId: string, since: number): boolean;
+  /** True when the device was given some event of the member. */
+  knows(roomId: string, userId: string): boolean;
   /** @param at the position of the answer on the events stream */
   add(roomId: string, userId: string, eventId: string, at: number): void;
 }
@@ -35,6 +37,7 @@ export function makeSentMembers(): SentMembers {
       const entry = sent.get(keyOf(roomId, userId));
       return entry?.eventId === eventId && entry.at <= since;
     },
+    knows: (roomId, userId) => sent.has(keyOf(roomId, userId)),
     add(roomId, userId, eventId, at) {
       const key = keyOf(roomId, userId);
       if (sent.get(key)?.eventId === eventId) return;

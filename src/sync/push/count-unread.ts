@@ -1,6 +1,6 @@
 import { readCountedNotifications } from '../../../db/push/count-reader.ts';
 import { findPushProgress } from '../../../db/push/event-reader.ts';
-import { readTimelineEntries } from '../../../db/rooms/sync-reader.ts';
+import { readTimelineEntries, type TimelineEntry } from '../../../db/rooms/sync-reader.ts';
 import type { JsonObject } from '../../kit/json.ts';
 import { type ClientEvent, clientEventsCache } from '../caches/client-events.ts';
 import { redactionsCache, type UnreadThread, unreadCountsCache, unreadKey } from '../caches/unread-counts.ts';
@@ -24,6 +24,13 @@ export interface UnreadQuestion {
   readonly joinedAt: number;
   /** Events up to here count. */
   readonly to: number;
+  /** In place of {@link readTimelineEntries}, where others ask for the same. */
+  readonly readEntries?: (
+    roomId: string,
+    from: number,
+    to: number,
+    limit: number,
+  ) => Promise<readonly TimelineEntry[]>;
 }
 
 type Threads = Map<string, UnreadThread>;
@@ -75,7 +82,8 @@ async function countUnevaluated(
   { threads, marks, from }: { readonly threads: Threads; readonly marks: ReadMarks; readonly from: number },
 ): Promise<void> {
   const { roomId, userId, to } = question;
-  const entries = await readTimelineEntries(services.db, roomId, from, to, UNEVALUATED_LOOK_AT_MAX);
+  const read = question.readEntries ?? ((...range) => readTimelineEntries(services.db, ...range));
+  const entries = await read(roomId, from, to, UNEVALUATED_LOOK_AT_MAX);
   for (const { eventId, position } of entries.toReversed()) {
     const event = await services.cached.get(clientEventsCache, eventId);
     if (event === null || event.isHidden || event.redactedBy !== null) continue;
@@ -83,7 +91,7 @@ async function countUnevaluated(
     const threadId = await findThreadId(services, roomId, pushEvent);
     if (event.sender === userId) threads.delete(threadId);
     if (event.sender === userId || position <= marks.upTo(threadId)) continue;
-    const outcome = await evaluateForUser(services, roomId, pushEvent, userId);
+    const outcome = await evaluateForUser(services, { roomId, threadId }, pushEvent, userId);
     if (outcome !== null) addTo(threads, threadId, outcome.highlight);
   }
 }

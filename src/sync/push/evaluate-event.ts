@@ -1,6 +1,8 @@
 import type { LocalMember, PushEvent } from '../../../db/push/event-reader.ts';
 import type { JsonObject } from '../../kit/json.ts';
+import type { Caches } from '../../streams/cache.ts';
 import { evaluateForMany, type PushOutcome } from '../../matrix/push/evaluator.ts';
+import { invitePermissionCache } from '../caches/invite-permission.ts';
 import { localMembersCache } from './push-room.ts';
 import { type PushServices, readEventFacts, readPushUser } from './event-facts.ts';
 import { type PushProfile, pushProfileCache } from './push-profile.ts';
@@ -48,6 +50,12 @@ export function invitedBy(event: JsonObject): string | null {
   return isInvite && typeof stateKey === 'string' ? stateKey : null;
 }
 
+/** Nobody is told of invites that they do not want. MSC4155. */
+async function wantsInvite(cached: Caches, invited: string, event: JsonObject): Promise<boolean> {
+  const permission = await cached.get(invitePermissionCache, invited);
+  return permission.verdictOf(senderOf(event)) === 'allow';
+}
+
 async function candidatesOf(
   { cached }: PushServices,
   { place, roomId, isInTimeline }: PushEvent,
@@ -55,7 +63,8 @@ async function candidatesOf(
   isLocal: (userId: string) => boolean,
 ): Promise<readonly Candidate[]> {
   const invited = invitedBy(event);
-  const invitee = invited !== null && isLocal(invited) ? [{ userId: invited, userNid: null }] : [];
+  const isTold = invited !== null && isLocal(invited) && (await wantsInvite(cached, invited, event));
+  const invitee = isTold ? [{ userId: invited, userNid: null }] : [];
   if (isInTimeline === 0) return invitee;
   const members: readonly LocalMember[] = await cached.get(localMembersCache, roomId);
   return [
@@ -85,7 +94,7 @@ export async function evaluateEvent(
   const threadId = await findThreadId(services, roomId, event);
   const candidates = await candidatesOf(services, stored, event, isLocal);
   if (candidates.length === 0) return { threadId, notified: [] };
-  const evaluate = evaluateForMany(await readEventFacts(services, roomId, event));
+  const evaluate = evaluateForMany(await readEventFacts(services, roomId, event, threadId));
   const sender = senderOf(event);
   const notified = new Map<PushOutcome, Candidate[]>();
   for (const candidate of candidates) {
@@ -110,13 +119,13 @@ export async function evaluateEvent(
  */
 export async function evaluateForUser(
   services: PushServices,
-  roomId: string,
+  { roomId, threadId }: { readonly roomId: string; readonly threadId: string },
   event: JsonObject,
   userId: string,
 ): Promise<PushOutcome | null> {
   const profile = await profileOf(services, userId);
   if (profile.ignored?.has(senderOf(event)) === true) return null;
-  const facts = await readEventFacts(services, roomId, event);
+  const facts = await readEventFacts(services, roomId, event, threadId);
   const user = await readPushUser(services, roomId, userId, profile);
   const outcome = evaluateForMany(facts)(profile.rules, user);
   return outcome.notify ? outcome : null;

@@ -1,10 +1,12 @@
 import { LRUCache } from 'lru-cache';
 import { findAccountData, oneEvent } from '../../../db/account-data/reader.ts';
 import { pushRulesOfUser, readPushRules } from '../../../db/push-rules/reader.ts';
+import { findSubscriberSince, subscriberSince } from '../../../db/thread-subscriptions/reader.ts';
 import { isJsonObject } from '../../kit/json.ts';
 import { applyUserChanges, defaultPushRules } from '../../matrix/push/default-rules.ts';
 import { type CompiledRules, compileRules, shapeOfRules } from '../../matrix/push/evaluator.ts';
 import { defineCache } from '../../streams/cache.ts';
+import { IGNORED_USERS_TYPE, ignoredUsersOf } from '../caches/ignored-users.ts';
 import { toPushRuleChange } from '../caches/push-rules.ts';
 
 /** What decides what a user is notified of, beside the event and its room. */
@@ -18,7 +20,6 @@ export interface PushProfile {
 const PROFILES_MAX = 100_000;
 /** Different sets of rules that are kept compiled on a thread. */
 const SHAPES_MAX = 2_000;
-const IGNORED_USERS_TYPE = 'm.ignored_user_list';
 
 const compiledByShape = new LRUCache<string, CompiledRules>({ max: SHAPES_MAX });
 
@@ -44,9 +45,8 @@ function profileByDefault(): PushProfile {
 
 function ignoredOf(content: string): ReadonlySet<string> | null {
   const parsed: unknown = JSON.parse(content);
-  const ignored = isJsonObject(parsed) ? parsed['ignored_users'] : undefined;
-  const users = isJsonObject(ignored) ? Object.keys(ignored) : [];
-  return users.length === 0 ? null : new Set(users);
+  const users = ignoredUsersOf(isJsonObject(parsed) ? parsed : undefined);
+  return users.size === 0 ? null : users;
 }
 
 /** What decides what a user is notified of, by user id. Small, so that those of all local users of large rooms are kept. */
@@ -58,14 +58,16 @@ export const pushProfileCache = defineCache<string, PushProfile>({
     const stored = await readPushRules(db, userId);
     const ignoredUsers = await findAccountData(db, userId, null, IGNORED_USERS_TYPE);
     const ignored = ignoredUsers === undefined ? null : ignoredOf(ignoredUsers.content);
-    if (stored.length === 0 && ignored === null) return profileByDefault();
+    const knowsThreads = (await findSubscriberSince(db, userId)) > 0;
+    if (stored.length === 0 && ignored === null && !knowsThreads) return profileByDefault();
     const changes = stored.map(toPushRuleChange).filter((change) => change !== null);
-    const rules = applyUserChanges(defaultPushRules(userId), changes);
+    const rules = applyUserChanges(defaultPushRules(userId, { knowsThreads }), changes);
     return { rules: compileShape(shapeOfRules(rules, userId)), ignored };
   },
-  reads: [pushRulesOfUser, oneEvent],
+  reads: [pushRulesOfUser, oneEvent, subscriberSince],
   dependsOn: {
     'push-rules': (fact) => [fact.userId],
+    'thread-subscription': (fact) => [fact.userId],
     'account-data': (fact) => (fact.roomId === null && fact.type === IGNORED_USERS_TYPE ? [fact.userId] : []),
   },
 });

@@ -9,11 +9,14 @@ import { deviceListsActor } from '../../../actors/device-lists/actor.ts';
 import { defineActor, type Environment } from '../../../actors/environment.ts';
 import type { InputOf, OutputOf } from '../../../actors/kit/protocol.ts';
 import type { ActorRef } from '../../../actors/kit/ref.ts';
+import { keyBackupActor } from '../../../actors/key-backup/actor.ts';
 import { keysActor } from '../../../actors/keys/actor.ts';
 import { pushRulesActor } from '../../../actors/push-rules/actor.ts';
 import { reportsActor } from '../../../actors/reports/actor.ts';
+import { threadSubscriptionsActor } from '../../../actors/thread-subscriptions/actor.ts';
 import { poolActor } from '../../../actors/pool/actor.ts';
 import type { ActorMap } from '../../../actors/protocols.ts';
+import type { DelayedEventsProtocol } from '../../../actors/delayed-events/protocol.ts';
 import type { PushProtocol } from '../../../actors/push/protocol.ts';
 import type { RoomsProtocol } from '../../../actors/rooms/protocol.ts';
 import { toDeviceActor } from '../../../actors/to-device/actor.ts';
@@ -139,6 +142,14 @@ export async function createAccountsWorld(
     order: { kind: 'serial' },
     start: () => ({ handlers: { 'push.sweep-pushers': () => ({ kind: 'stored' }) } }),
   });
+  const delayedEvents = defineActor<Pick<DelayedEventsProtocol, 'delayed-events.forget-user'>>({
+    name: 'delayed-events',
+    mailbox: { limit: 100, whenFull: 'refuse' },
+    order: { kind: 'serial' },
+    start: () => ({
+      handlers: { 'delayed-events.forget-user': () => ({ kind: 'forgotten', isMore: false }) },
+    }),
+  });
   const answers: { leave: AccountsWorld['onLeave'] } = {
     leave: () => refuse('M_FORBIDDEN', 'no rooms here'),
   };
@@ -155,6 +166,9 @@ export async function createAccountsWorld(
       committerActor,
       cachesActor,
       deviceListsActor,
+      delayedEvents,
+      keyBackupActor,
+      threadSubscriptionsActor,
       toDeviceActor,
       keysActor,
       rooms,

@@ -5,7 +5,9 @@ import { findAccount, findErasedTs, readLeavingUserIds } from '../../../db/accou
 import { defineQuery } from '../../../db/kit/query.ts';
 import { step } from '../../../db/kit/write-set.ts';
 import { readPushRules } from '../../../db/push-rules/reader.ts';
+import { readThreadSubscribers } from '../../../db/thread-subscriptions/reader.ts';
 import { isRefusal, refuse } from '../../../src/matrix/refusal.ts';
+import { crossSigning } from '../../support/crypto-device.ts';
 import { type AccountsWorld, createAccountsWorld } from './accounts-world.ts';
 
 const ALICE = '@alice:example.org';
@@ -29,11 +31,19 @@ const insertMembership = defineQuery<{
     SELECT user_nid, :roomNid, :membership, 1, 1, :userId FROM user_ids WHERE user_id = :userId`,
 });
 
+const countLeft = defineQuery<Record<string, never>, { readonly count: number }>({
+  name: 'test.count-keys-left',
+  sql: `
+    SELECT (SELECT count(*) FROM key_backups) + (SELECT count(*) FROM key_backup_versions)
+         + (SELECT count(*) FROM key_backup_sessions) + (SELECT count(*) FROM key_backup_leftovers)
+         + (SELECT count(*) FROM cross_signing_keys) + (SELECT count(*) FROM signature_changes) AS count`,
+});
+
 describe('departures of deactivated users', () => {
   let world: AccountsWorld;
 
   beforeEach(async () => {
-    world = await createAccountsWorld({}, [insertUser, insertRoom, insertMembership]);
+    world = await createAccountsWorld({}, [insertUser, insertRoom, insertMembership, countLeft]);
     const registered = await world.accounts.ask('accounts.register', {
       userId: ALICE,
       passwordHash: 'phc',
@@ -116,6 +126,58 @@ describe('departures of deactivated users', () => {
     await world.host.idle();
     expect(await leaving()).to.deep.equal([]);
     expect(rooms()).to.have.length(4);
+  });
+
+  it('take their key backups and cross-signing keys with them, erased or not', async () => {
+    const { host, database } = world;
+    const { masterKey, body } = crossSigning(ALICE);
+    const usages = { master: body.master_key, self_signing: body.self_signing_key } as const;
+    const keys = Object.entries(usages).map(([usage, key]) => ({
+      usage: usage as keyof typeof usages,
+      publicKey: usage === 'master' ? masterKey : (Object.values(key['keys'] as object)[0] as string),
+      key: JSON.stringify(key),
+    }));
+    const backup = { userId: ALICE, algorithm: 'm.x', authData: '{}' };
+    const session = {
+      roomId: '!r',
+      sessionId: 's',
+      firstMessageIndex: 0,
+      forwardedCount: 0,
+      isVerified: true,
+    };
+    await host.ref('keys').ask('keys.store-cross-signing', { userId: ALICE, keys, isAuthorized: true });
+    for (const version of [1, 2]) {
+      await host.ref('key-backup').ask('key-backup.create-version', backup);
+      await host.ref('key-backup').ask('key-backup.store-sessions', {
+        userId: ALICE,
+        version,
+        sessions: [{ ...session, sessionData: '{}' }],
+      });
+    }
+    const count = async () => (await database.db.all(countLeft, {}))[0]?.count;
+    expect(await count()).to.equal(8);
+    world.onLeave = leaveInDatabase;
+    await deactivate();
+    await host.idle();
+    expect(await count(), 'versions, numbers, keys, signatures').to.equal(0);
+    expect(await leaving()).to.deep.equal([]);
+  });
+
+  it('take their subscriptions to threads with them, erased or not', async () => {
+    const { host, database } = world;
+    const thread = { roomId: '!r', rootId: '$root' };
+    const subscribe = (userId: string) =>
+      host
+        .ref('thread-subscriptions')
+        .ask('thread-subscriptions.subscribe', { userId, ...thread, causePlace: null });
+    await subscribe(ALICE);
+    await subscribe('@bob:example.org');
+    world.onLeave = leaveInDatabase;
+    await deactivate();
+    await host.idle();
+    expect(await readThreadSubscribers(database.db, thread.roomId, thread.rootId)).to.deep.equal([
+      '@bob:example.org',
+    ]);
   });
 
   it('erase account data, filters and push rules of who wants it, and keep those of who does not', async () => {

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { CLAIMED_KEYS_KEPT_MAX, ONE_TIME_KEYS_MAX } from '../../../db/keys/one-time-key-writer.ts';
 import { type NewKey, readUnusedFallbackAlgorithms, readOneTimeKeyCounts } from '../../../db/keys/reader.ts';
 import { readKeysRows } from '../../../db/keys/stream-reader.ts';
-import { noteUnannounced, unannouncedUsers } from '../../../db/keys/writer.ts';
+import { deleteDevices, noteUnannounced, unannouncedUsers } from '../../../db/keys/writer.ts';
 import { canonicalJson } from '../../../src/matrix/events/canonical-json.ts';
 import { isRefusal } from '../../../src/matrix/refusal.ts';
 import { deviceListsStream } from '../../../src/streams/device-lists-stream.ts';
@@ -91,6 +91,15 @@ for (const transport of TRANSPORTS)
         status: 400,
       });
       expect(await claim()).to.deep.equal(['K3 {"key":"K3"}']);
+      expect(await upload(other), 'of a claimed key, too').to.deep.include({ errcode: 'M_INVALID_PARAM' });
+      expect(await upload(keys(3)), 'the same once more').to.deep.include({ counts: { [ALGORITHM]: 0 } });
+      const plain = { algorithm: 'curve25519', keyId: 'P', key: '"plain"' };
+      await upload([plain]);
+      await ref().ask('keys.claim', {
+        claims: [{ userId: ALICE, deviceId: 'PHONE', algorithm: 'curve25519' }],
+      });
+      expect(await upload([plain])).to.deep.include({ counts: { [ALGORITHM]: 0, curve25519: 0 } });
+      expect(await upload([{ ...plain, key: '"other"' }])).to.deep.include({ errcode: 'M_INVALID_PARAM' });
     });
 
     it('bounds the keys of a device, and what it remembers of those that were claimed', async () => {
@@ -156,6 +165,20 @@ for (const transport of TRANSPORTS)
         kind: 'stored',
       });
       expect(await upload(keys(1), [], 'GONE')).to.deep.include({ errcode: 'M_UNKNOWN_TOKEN', status: 401 });
+    });
+
+    it('remembers for a while alone that keys went with their devices', async () => {
+      await upload(keys(1));
+      const logOut = (deviceId: string) =>
+        world.database.write.write({
+          owner: 'keys',
+          advance: { stream: 'keys', count: 1 },
+          steps: deleteDevices(ALICE, [deviceId], 2),
+        });
+      // One after another, each at the next position.
+      for (const deviceId of ['A', 'B', 'C', 'D']) await logOut(deviceId);
+      const { rows } = await readKeysRows(world.database.db, 0, 100, 100);
+      expect(rows.map(({ row }) => 'deviceId' in row && row.deviceId)).to.deep.equal(['PHONE', 'C', 'D']);
     });
 
     it('refuses while storage cannot be written, and works again', async () => {

@@ -44,6 +44,7 @@ export interface ForeignProposal {
   readonly depth?: number;
   readonly ts?: number;
   readonly unsigned?: JsonObject;
+  readonly stickyDurationMs?: number;
 }
 
 /** A room as other servers see it: every event that there is, and the state after each by the pure resolver. */
@@ -133,7 +134,7 @@ export function openForeignRoom(roomId: string, versionId: string): ForeignRoom 
       .map(({ eventId }) => eventId);
   };
   const build = (proposal: ForeignProposal): ForeignEvent => {
-    const { sender, type, stateKey, redacts, unsigned } = proposal;
+    const { sender, type, stateKey, redacts, unsigned, stickyDurationMs } = proposal;
     const prev = (proposal.prev ?? tips()).map(get);
     const content = proposal.content ?? {};
     const stateBefore = resolve(prev.map(({ eventId }) => eventId));
@@ -163,6 +164,7 @@ export function openForeignRoom(roomId: string, versionId: string): ForeignRoom 
         originServerTs: proposal.ts ?? 1_700_000_001_000 + built,
         ...(redacts !== undefined && { redacts }),
         ...(unsigned !== undefined && { unsigned }),
+        ...(stickyDurationMs !== undefined && { stickyDurationMs }),
         ...(version.eventIdFormat === 'server-chosen' && { eventIdLocalpart: `foreign${built}` }),
       },
       { serverName: server, key: keyOf(server) },

@@ -3,9 +3,10 @@ import {
   PRUNE_BATCH_MAX,
   PRUNE_INTERVAL_MS,
   PRUNE_PAUSE_MS,
+  pruneTransactionSlice,
   startPruning,
   TRANSACTION_AGE_MAX_MS,
-} from '../../../actors/rooms/prune-transactions.ts';
+} from '../../../actors/rooms/pruning.ts';
 import { createRoomMemory, newRoom, type Room } from '../../../actors/rooms/room-memory.ts';
 import { createTransactionMemory, TRANSACTION_BOUNDS } from '../../../actors/rooms/transaction-memory.ts';
 import type { Sent } from '../../../actors/rooms/protocol.ts';
@@ -190,14 +191,10 @@ describe('the memory of transactions', () => {
     await Promise.all(old);
     house.time.nowMs += TRANSACTION_AGE_MAX_MS;
     sent(await sendMessage(house, roomId, ALICE, 'x', 'new'));
-    startPruning({
-      clock,
-      ended: controller.signal,
-      write,
-      crash(error) {
-        throw error;
-      },
-    });
+    const crash = (error: unknown): void => {
+      throw error;
+    };
+    startPruning({ clock, ended: controller.signal, write, crash }, pruneTransactionSlice);
     await clock.advance(TRANSACTION_AGE_MAX_MS - PRUNE_INTERVAL_MS);
     expect(await count()).to.equal(PRUNE_BATCH_MAX + 21);
     await clock.advance(PRUNE_INTERVAL_MS + 1);

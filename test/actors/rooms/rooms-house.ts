@@ -9,6 +9,7 @@ import type { CommitterProtocol } from '../../../actors/committer/protocol.ts';
 import type { FederationProtocol } from '../../../actors/federation/protocol.ts';
 import type { PoolProtocol } from '../../../actors/pool/protocol.ts';
 import type { PushRulesProtocol } from '../../../actors/push-rules/protocol.ts';
+import type { ThreadSubscriptionsProtocol } from '../../../actors/thread-subscriptions/protocol.ts';
 import { roomsActor } from '../../../actors/rooms/actor.ts';
 import type {
   ClientTransaction,
@@ -198,6 +199,11 @@ export async function openRoomsHouse(): Promise<RoomsHouse> {
       recorder<FederationProtocol>('federation', ['federation.queue-event'], note),
       recorder<AccountDataProtocol>('account-data', ['account-data.copy-room'], note),
       recorder<PushRulesProtocol>('push-rules', ['push-rules.copy-room'], note),
+      recorder<ThreadSubscriptionsProtocol>(
+        'thread-subscriptions',
+        ['thread-subscriptions.forget-room-of-user'],
+        note,
+      ),
       poolOf(database),
       roomsActor,
       createViews(heard),

@@ -119,7 +119,9 @@ describe('transactions of clients', () => {
     const topic = sent(await sendState(house, roomId, ALICE, { type: 'm.room.topic', content: {} }));
     const nids = [position, topic.position];
     const { db } = house.database;
-    expect([...(await findTransactionIds(db, ALICE, 'DEVICE', nids))]).to.deep.equal([[position, 'one']]);
+    expect([...(await findTransactionIds(db, ALICE, 'DEVICE', nids))]).to.deep.equal([
+      [position, { kind: 'transaction', id: 'one' }],
+    ]);
     expect((await findTransactionIds(db, ALICE, 'OTHER', nids)).size).to.equal(0);
     expect((await findTransactionIds(db, BOB, 'DEVICE', nids)).size).to.equal(0);
   });

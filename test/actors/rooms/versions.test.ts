@@ -7,12 +7,18 @@ import { eventIdOf } from '../../../src/matrix/events/event-id.ts';
 import { hasValidContentHash } from '../../../src/matrix/events/hashes.ts';
 import type { Pdu } from '../../../src/matrix/events/pdu.ts';
 import { redact } from '../../../src/matrix/events/redaction.ts';
-import { getRoomVersion, ROOM_VERSIONS } from '../../../src/matrix/rooms/room-versions.ts';
+import {
+  getRoomVersion,
+  KNOWN_ROOM_VERSIONS,
+  ROOM_VERSIONS,
+  UNSTABLE_ROOM_VERSIONS,
+} from '../../../src/matrix/rooms/room-versions.ts';
 import { verifyJson, verifyKeyOf, makeServerKey } from '../../../src/matrix/signing.ts';
 import { seededRandom } from '../../../src/kit/random.ts';
 import {
   ALICE,
   BOB,
+  CAROL,
   change,
   firstEvents,
   makeRoom,
@@ -38,7 +44,7 @@ describe('rooms of each version', () => {
     return JSON.parse(stored.pdu) as Pdu;
   };
 
-  for (const version of ROOM_VERSIONS) {
+  for (const version of KNOWN_ROOM_VERSIONS) {
     it(`version ${version.id}: create, join, send, state, redact; after a restart, too`, async () => {
       const roomId = await makeRoom(house, { version: version.id });
       expect(domainOf(roomId)).to.equal(version.id === '12' ? undefined : SERVER);
@@ -110,6 +116,27 @@ describe('rooms of each version', () => {
       expect((await change(house, roomId, 'join', BOB)).kind).to.equal(knockRestricted ? 'sent' : 'refused');
     });
   }
+
+  for (const { id } of UNSTABLE_ROOM_VERSIONS)
+    it(`version ${id}: state belongs to whose id its key begins with, and to who stands above (MSC3757)`, async () => {
+      const type = 'org.example.owned';
+      const roomId = await makeRoom(house, { version: id, powerLevels: { events: { [type]: 0 } } });
+      sent(await change(house, roomId, 'join', BOB));
+      sent(await change(house, roomId, 'join', CAROL));
+      const set = (sender: string, stateKey: string) =>
+        sendState(house, roomId, sender, { type, stateKey, content: { by: sender } });
+      sent(await set(BOB, `${BOB}_device`));
+      expect(refused(await set(CAROL, `${BOB}_device`))).to.equal('M_FORBIDDEN');
+      expect(refused(await set(BOB, ALICE))).to.equal('M_FORBIDDEN');
+      sent(await set(ALICE, `${BOB}_device`));
+      sent(await set(ALICE, BOB));
+      expect(refused(await set(ALICE, '@oops'))).to.equal('M_BAD_JSON');
+      expect(refused(await set(ALICE, `${ALICE}@suffix`))).to.equal('M_BAD_JSON');
+      expect(refused(await set(ALICE, `${ALICE}_${'x'.repeat(256)}`))).to.equal('M_TOO_LARGE');
+      await house.restart();
+      const state = await findCurrentStateEvent(house.database.db, roomId, type, `${BOB}_device`);
+      expect((JSON.parse(state?.pdu ?? '') as Pdu).content).to.deep.equal({ by: ALICE });
+    });
 
   it('8.2 writes the version into the create event, and the creator where it belongs', async () => {
     for (const { id, creatorInContent } of ROOM_VERSIONS) {

@@ -129,7 +129,7 @@ describe('sync filters', () => {
   it('have bounded limits', () => {
     const limit = (value: number): number => timelineLimit(parse({ room: { timeline: { limit: value } } }));
     expect(limit(5)).to.equal(5);
-    expect(limit(0)).to.equal(1);
+    expect(limit(0)).to.equal(0);
     expect(limit(1_000_000)).to.equal(FILTER_LIMIT_MAX);
   });
 

@@ -11,6 +11,12 @@ describe('change map', () => {
     expect(changes.mayHaveChanged('room:!a', 7)).to.equal(false);
     expect(changes.mayHaveChanged('room:!b', 5)).to.equal(false);
     expect(changes.mayHaveChanged('room:!never', 0)).to.equal(false);
+    expect(changes.lastChange('room:!a')).to.equal(7);
+    expect(changes.lastChange('room:!never')).to.equal(undefined);
+    changes.record('everyone', 8);
+    expect(changes.lastChange('room:!a')).to.equal(8);
+    changes.restart(9);
+    expect(changes.lastChange('room:!a')).to.equal(undefined);
   });
 
   it('says "changed" for what it does not know, never "unchanged"', () => {

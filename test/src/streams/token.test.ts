@@ -86,4 +86,14 @@ describe('sync token', () => {
         position: 0,
       });
   });
+
+  it('carry where sticky events did not fit, by letters that no stream has', () => {
+    const sticky = { told: 12, joined: 5, within: 3 };
+    const text = formatToken({ positions: {}, sticky });
+    expect(parsed(text).sticky).to.deep.equal(sticky);
+    expect(parsed(formatToken({ positions: {} })).sticky).to.equal(undefined);
+    expect(parsed('z3_y12.5').sticky).to.deep.equal(sticky);
+    expect(parsed('s1_z3').sticky).to.equal(undefined);
+    for (const letter of ['y', 'z']) expect(streams.map((stream) => stream.letter)).to.not.include(letter);
+  });
 });

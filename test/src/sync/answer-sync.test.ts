@@ -1,7 +1,14 @@
+import { getEventListeners } from 'node:events';
 import { expect } from 'chai';
 import { emptySyncFilter } from '../../../src/matrix/sync-filter-parse.ts';
 import { formatToken, parseToken, type SyncToken } from '../../../src/streams/token.ts';
-import { answerSync, SYNC_TIMEOUT_MS_MAX, type SyncPoll } from '../../../src/sync/answer-sync.ts';
+import {
+  answerSync,
+  PRESENCE_NOTE_INTERVAL_MS,
+  SYNC_TIMEOUT_MS_MAX,
+  type SyncPoll,
+} from '../../../src/sync/answer-sync.ts';
+import type { SyncServices } from '../../../src/sync/sync-services.ts';
 import { type Answer, openSyncWorld, type Person, type SyncWorld } from './sync-world.ts';
 
 const TIMEOUT_MS = 30_000;
@@ -109,6 +116,31 @@ describe('answerSync', () => {
     aborted.abort();
     await answer;
     expect(world.clock.pendingTimers).to.equal(before);
+    expect(getEventListeners(aborted.signal, 'abort')).to.deep.equal([]);
+  });
+
+  it('passes on what a device says of presence at once, and again only after a while', async () => {
+    const told: unknown[] = [];
+    const { presence } = world.services;
+    const noting: SyncServices['presence'] = {
+      ...presence,
+      tell(message, input) {
+        told.push('presence' in input ? input.presence : null);
+        return presence.tell(message, input);
+      },
+    };
+    const services = { ...world.services, presence: noting };
+    const said = async (state: SyncPoll['presence']): Promise<void> => {
+      await answerSync(services, poll({ timeoutMs: 0, presence: state }));
+    };
+    await said('unavailable');
+    await said('unavailable');
+    await said('online');
+    await said('online');
+    expect(told).to.deep.equal(['unavailable', 'online']);
+    await world.clock.advance(PRESENCE_NOTE_INTERVAL_MS);
+    await said('online');
+    expect(told).to.deep.equal(['unavailable', 'online', 'online']);
   });
 
   it('4.8 takes a token from the future for the present, and waits', async () => {

@@ -33,14 +33,17 @@ const ACTORS = [
   'keys',
   'key-backup',
   'push-rules',
+  'thread-subscriptions',
   'account-data',
   'receipts',
   'rooms',
+  'delayed-events',
   'push',
   'push-sender',
   'search',
   'accounts',
   'user-directory',
+  'server-notices',
 ] as const;
 
 /** What a thread offers to endpoints without asking any actor. */

@@ -9,6 +9,10 @@ import { ROOM_PARAMS } from '../rooms/room-params.ts';
 export const endpoint = defineEndpoint({
   method: 'GET',
   path: '/_matrix/client/v3/rooms/{roomId}/aliases',
+  aliases: [
+    '/_matrix/client/r0/rooms/{roomId}/aliases',
+    '/_matrix/client/unstable/org.matrix.msc2432/rooms/{roomId}/aliases',
+  ],
   spec: 'Client-Server API v1.19, GET /_matrix/client/v3/rooms/{roomId}/aliases',
   auth: 'user',
   rateLimit: 'reading',

@@ -21,7 +21,8 @@ function parseObject(text: string): JsonObject | Refusal {
  * The filter that a query string names: the id of a stored one, or a filter itself as JSON.
  * Client-Server API v1.19, `GET /sync`, parameter `filter`.
  *
- * @returns refused with M_NOT_JSON, M_BAD_JSON, M_INVALID_PARAM, or M_NOT_FOUND for an id that the user has not stored
+ * @returns refused with M_NOT_JSON, M_BAD_JSON, M_INVALID_PARAM, or M_INVALID_PARAM for an id that the user has not stored:
+ *   400, because a 404 says that there is no such endpoint
  */
 export async function findSyncFilter(
   services: { readonly cached: Caches },
@@ -34,7 +35,7 @@ export async function findSyncFilter(
     return isRefusal(json) ? json : parseSyncFilter(json);
   }
   const stored = await services.cached.get(filtersCache, filterKey(userId, text));
-  return stored ?? refuse('M_NOT_FOUND', 'You have not stored a filter with this id.');
+  return stored ?? refuse('M_INVALID_PARAM', 'You have not stored a filter with this id.');
 }
 
 /**

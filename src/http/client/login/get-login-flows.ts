@@ -10,7 +10,7 @@ export const endpoint = defineEndpoint({
   aliases: ['/_matrix/client/r0/login'],
   spec: 'Client-Server API v1.19, GET /_matrix/client/v3/login',
   auth: 'none',
-  rateLimit: null,
+  rateLimit: 'reading',
   reply: Type.Object({
     flows: Type.Array(Type.Object({ type: Type.String(), get_login_token: Type.Optional(Type.Boolean()) })),
   }),

@@ -1,8 +1,7 @@
-import { Type } from 'typebox';
 import { defineEndpoint } from '../../kit/endpoint.ts';
 import { NOTHING, ROOM_PARAMS } from '../rooms/room-params.ts';
 import { changeMembership } from './change-membership.ts';
-import { reasonContent } from './member-content.ts';
+import { REMOVAL_BODY, removalContent } from './member-content.ts';
 
 /** Removes a user from a room. */
 export const endpoint = defineEndpoint({
@@ -13,7 +12,7 @@ export const endpoint = defineEndpoint({
   auth: 'user',
   rateLimit: 'membership',
   params: ROOM_PARAMS,
-  body: Type.Object({ user_id: Type.String(), reason: Type.Optional(Type.String()) }),
+  body: REMOVAL_BODY,
   reply: NOTHING,
   needs: ['rooms', 'streams'],
   handle({ params, body, caller, services }) {
@@ -22,7 +21,7 @@ export const endpoint = defineEndpoint({
       sender: caller.userId,
       target: body.user_id,
       action: 'kick',
-      content: reasonContent(body.reason),
+      content: removalContent(body),
     });
   },
 });

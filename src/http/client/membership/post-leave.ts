@@ -4,6 +4,7 @@ import { defineEndpoint } from '../../kit/endpoint.ts';
 import { NOTHING, ROOM_PARAMS } from '../rooms/room-params.ts';
 import { changeMembership } from './change-membership.ts';
 import { reasonContent } from './member-content.ts';
+import { refuseRejection } from './notice-rooms.ts';
 
 /** Leaves a room, rejects an invite, takes back a knock. Who has left already is told that it is done. */
 export const endpoint = defineEndpoint({
@@ -17,12 +18,14 @@ export const endpoint = defineEndpoint({
   params: ROOM_PARAMS,
   body: Type.Object({ reason: Type.Optional(Type.String()) }),
   reply: NOTHING,
-  needs: ['db', 'rooms', 'streams'],
+  needs: ['config', 'db', 'rooms', 'streams'],
   async handle({ params, body, caller, services }) {
     const { roomId } = params;
     const { userId } = caller;
     const own = await findLocalMembership(services.db, userId, roomId);
     if (own?.membership === 'leave' || own?.membership === 'removed') return {};
+    const kept = await refuseRejection(services, userId, roomId);
+    if (kept !== undefined) return kept;
     const content = reasonContent(body.reason);
     return changeMembership(services, { roomId, sender: userId, target: userId, action: 'leave', content });
   },

@@ -5,6 +5,7 @@ import type { WakeKey } from '../../../streams/stream.ts';
 import { formatToken, parseToken, positionIn, type SyncToken } from '../../../streams/token.ts';
 import { admitToken } from '../../../streams/token-admission.ts';
 import { SYNC_TIMEOUT_MS_MAX } from '../../../sync/answer-sync.ts';
+import { ignoredUsersCache } from '../../../sync/caches/ignored-users.ts';
 import { roomsOfUserCache } from '../../../sync/caches/rooms-of-user.ts';
 import { eventText } from '../../../sync/event-text.ts';
 import { listText, objectText } from '../../../sync/json-text.ts';
@@ -47,6 +48,7 @@ async function readChunk(
   since: SyncToken,
 ): Promise<Chunk> {
   const now = services.streams.now();
+  const ignored = await services.cached.get(ignoredUsersCache, caller.userId);
   const to = positionIn(now, EVENTS).position;
   const texts: string[] = [];
   const giveWay = makeTurnTaker();
@@ -59,6 +61,7 @@ async function readChunk(
       await giveWay();
       if (found === undefined) continue;
       const { event, membership } = found;
+      if (event.stateKey === null && ignored.has(event.sender)) continue;
       texts.push(await eventText(services, caller, event, { includeRoomId: true, membership }));
     }
     from = page.to;

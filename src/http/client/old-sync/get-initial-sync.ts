@@ -2,6 +2,7 @@ import { Type } from 'typebox';
 import type { RoomOfUser } from '../../../../db/rooms/sync-reader.ts';
 import { isRefusal } from '../../../matrix/refusal.ts';
 import { formatToken } from '../../../streams/token.ts';
+import { invitePermissionCache } from '../../../sync/caches/invite-permission.ts';
 import { roomsOfUserCache } from '../../../sync/caches/rooms-of-user.ts';
 import { eventText, findClientEvent } from '../../../sync/event-text.ts';
 import { listText, objectText } from '../../../sync/json-text.ts';
@@ -25,6 +26,8 @@ async function invitedText(
   caller: SyncCaller,
   room: RoomOfUser,
 ): Promise<string | undefined> {
+  const wanted = await services.cached.get(invitePermissionCache, caller.userId);
+  if (wanted.verdictOf(room.sender) !== 'allow') return undefined;
   const invite = await findClientEvent(services, room.eventId);
   if (invite === undefined) return undefined;
   return objectText([

@@ -2,11 +2,10 @@ import { Type } from 'typebox';
 import { refuse } from '../../../matrix/refusal.ts';
 import { defineEndpoint } from '../../kit/endpoint.ts';
 import { NOTHING } from '../rooms/room-params.ts';
+import { PRESENCE, presenceOf } from './presence-values.ts';
 
 /** The longest status message, in characters. */
 const STATUS_MESSAGE_CHARACTERS_MAX = 1_024;
-
-const PRESENCE = Type.Union([Type.Literal('online'), Type.Literal('offline'), Type.Literal('unavailable')]);
 
 /** Says what to show of the caller's presence. */
 export const endpoint = defineEndpoint({
@@ -29,7 +28,7 @@ export const endpoint = defineEndpoint({
     if (params.userId !== caller.userId) return refuse('M_FORBIDDEN', 'You can set your own presence only.');
     const { epoch, position } = await services.presence.ask('presence.set-presence', {
       userId: caller.userId,
-      presence: body.presence,
+      presence: presenceOf(body.presence),
       statusMessage: body.status_msg ?? null,
     });
     await services.streams.reached('presence', position, epoch);

@@ -10,7 +10,10 @@ const OLD_FIELDS: readonly string[] = ['displayname', 'avatar_url'];
 export const endpoint = defineEndpoint({
   method: 'GET',
   path: '/_matrix/client/v3/profile/{userId}/{keyName}',
-  aliases: ['/_matrix/client/r0/profile/{userId}/{keyName}'],
+  aliases: [
+    '/_matrix/client/r0/profile/{userId}/{keyName}',
+    '/_matrix/client/unstable/uk.tcpip.msc4133/profile/{userId}/{keyName}',
+  ],
   spec: 'Client-Server API v1.19, GET /_matrix/client/v3/profile/{userId}/{keyName}',
   auth: 'none',
   rateLimit: null,

@@ -7,7 +7,10 @@ import { findProfile } from './find-profile.ts';
 export const endpoint = defineEndpoint({
   method: 'GET',
   path: '/_matrix/client/v3/profile/{userId}',
-  aliases: ['/_matrix/client/r0/profile/{userId}'],
+  aliases: [
+    '/_matrix/client/r0/profile/{userId}',
+    '/_matrix/client/unstable/uk.tcpip.msc4133/profile/{userId}',
+  ],
   spec: 'Client-Server API v1.19, GET /_matrix/client/v3/profile/{userId}',
   auth: 'none',
   rateLimit: null,

@@ -1,3 +1,4 @@
+import { type Static, Type } from 'typebox';
 import type { Json } from '../../../kit/json.ts';
 import { fitsInBytes } from '../../../matrix/identifiers/brand.ts';
 import { type Refusal, refuse } from '../../../matrix/refusal.ts';
@@ -8,6 +9,19 @@ export const PROFILE_FIELD_NAME_BYTES_MAX = 255;
 export const DISPLAYNAME_BYTES_MAX = 1_024;
 /** The longest avatar URL, in bytes. */
 export const AVATAR_URL_BYTES_MAX = 1_024;
+
+const UNSTABLE_PROPAGATE = 'org.matrix.msc4069.propagate';
+
+/** The query of a change of one's profile. MSC4069. */
+export const PROPAGATION = Type.Object({
+  propagate: Type.Optional(Type.Boolean()),
+  [UNSTABLE_PROPAGATE]: Type.Optional(Type.Boolean()),
+});
+
+/** True when the rooms of the user are not to be told. */
+export function staysOutOfRooms(query: Static<typeof PROPAGATION>): boolean {
+  return (query[UNSTABLE_PROPAGATE] ?? query.propagate) === false;
+}
 
 /** The common namespaced identifier grammar, and the fields that the specification itself names. */
 const FIELD_NAME = /^(avatar_url|displayname|m\.tz|[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+)$/;

@@ -1,5 +1,10 @@
 import { type Refusal, refuse } from '../../../matrix/refusal.ts';
-import { PUSH_RULE_KINDS, type PushRule, type PushRuleKind } from '../../../matrix/push/default-rules.ts';
+import {
+  PUSH_RULE_KINDS,
+  type PushRule,
+  type PushRuleKind,
+  rulesOfKind,
+} from '../../../matrix/push/default-rules.ts';
 import type { Caches } from '../../../streams/cache.ts';
 import { pushRulesCache } from '../../../sync/caches/push-rules.ts';
 
@@ -25,7 +30,7 @@ export async function findRule(
   if (known === undefined)
     return refuse('M_INVALID_PARAM', 'The path names a kind of push rules that there is not.');
   const { rules } = await services.cached.get(pushRulesCache, userId);
-  const rule = rules[known].find((one) => one.rule_id === ruleId);
+  const rule = rulesOfKind(rules, known).find((one) => one.rule_id === ruleId);
   if (rule === undefined) return refuse('M_NOT_FOUND', 'You have no such push rule.');
   return { kind: known, rule };
 }

@@ -1,6 +1,7 @@
 import { Type } from 'typebox';
 import { readNotifications } from '../../../../db/push/notification-reader.ts';
 import { refuse } from '../../../matrix/refusal.ts';
+import { ignoredUsersCache } from '../../../sync/caches/ignored-users.ts';
 import { eventText, findClientEvent } from '../../../sync/event-text.ts';
 import { loadReadMarks, type ReadMarks } from '../../../sync/push/read-marks.ts';
 import { defineEndpoint, JsonText } from '../../kit/endpoint.ts';
@@ -38,12 +39,13 @@ export const endpoint = defineEndpoint({
       limit: limit + 1,
       onlyHighlights: query.only === 'highlight',
     });
+    const ignored = await services.cached.get(ignoredUsersCache, userId);
     const marks = new Map<string, ReadMarks>();
     const texts: string[] = [];
     for (const { roomId, eventId, place, threadId, actions, ts } of rows.slice(0, limit)) {
       const event = await findClientEvent(services, eventId);
       // A purge may have deleted it since its id was read.
-      if (event === undefined) continue;
+      if (event === undefined || ignored.has(event.sender)) continue;
       const known = marks.get(roomId) ?? (await loadReadMarks(services.db, roomId, userId, 0));
       marks.set(roomId, known);
       const read = place <= known.upTo(threadId);

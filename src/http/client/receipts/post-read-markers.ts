@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
 import { defineEndpoint } from '../../kit/endpoint.ts';
 import { NOTHING, ROOM_PARAMS } from '../rooms/room-params.ts';
-import { checkIsJoined, setFullyRead, setReceipt } from './mark-read.ts';
+import { BACKWARD_FIELDS, checkIsJoined, mayGoBackward, setFullyRead, setReceipt } from './mark-read.ts';
 
 const RECEIPT_TYPES = ['m.read', 'm.read.private'] as const;
 
@@ -19,6 +19,7 @@ export const endpoint = defineEndpoint({
     'm.fully_read': Type.Optional(Type.String()),
     'm.read': Type.Optional(Type.String()),
     'm.read.private': Type.Optional(Type.String()),
+    ...BACKWARD_FIELDS,
   }),
   reply: NOTHING,
   needs: ['db', 'receipts', 'account-data', 'streams'],
@@ -29,7 +30,7 @@ export const endpoint = defineEndpoint({
     if (notJoined !== undefined) return notJoined;
     const fullyRead = body['m.fully_read'];
     if (fullyRead !== undefined) {
-      const refusal = await setFullyRead(services, userId, roomId, fullyRead);
+      const refusal = await setFullyRead(services, userId, roomId, fullyRead, mayGoBackward(body));
       if (refusal !== undefined) return refusal;
     }
     for (const type of RECEIPT_TYPES) {

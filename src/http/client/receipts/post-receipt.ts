@@ -3,7 +3,7 @@ import { refuse } from '../../../matrix/refusal.ts';
 import { parseEventId } from '../../../matrix/identifiers/event-id.ts';
 import { defineEndpoint } from '../../kit/endpoint.ts';
 import { NOTHING } from '../rooms/room-params.ts';
-import { checkIsJoined, setFullyRead, setReceipt } from './mark-read.ts';
+import { BACKWARD_FIELDS, checkIsJoined, mayGoBackward, setFullyRead, setReceipt } from './mark-read.ts';
 
 const RECEIPT_TYPE = Type.Union([
   Type.Literal('m.read'),
@@ -24,7 +24,7 @@ export const endpoint = defineEndpoint({
   allows: ['suspended'],
   rateLimit: 'ephemeral',
   params: Type.Object({ roomId: Type.String(), receiptType: RECEIPT_TYPE, eventId: Type.String() }),
-  body: Type.Object({ thread_id: Type.Optional(Type.Unknown()) }),
+  body: Type.Object({ thread_id: Type.Optional(Type.Unknown()), ...BACKWARD_FIELDS }),
   reply: NOTHING,
   needs: ['db', 'receipts', 'account-data', 'streams'],
   async handle({ params, body, caller, services }) {
@@ -40,7 +40,7 @@ export const endpoint = defineEndpoint({
     if (notJoined !== undefined) return notJoined;
     const refusal =
       receiptType === 'm.fully_read'
-        ? await setFullyRead(services, userId, roomId, eventId)
+        ? await setFullyRead(services, userId, roomId, eventId, mayGoBackward(body))
         : await setReceipt(services, {
             roomId,
             userId,

@@ -15,7 +15,7 @@ export const endpoint = defineEndpoint({
   reply: Type.Object({ available: Type.Boolean() }),
   needs: ['config', 'db'],
   async handle({ query, services }) {
-    const free = await parseFreeUsername(services.db, query.username, services.config.server.name);
+    const free = await parseFreeUsername(services.db, query.username, services.config);
     return isRefusal(free) ? free : { available: true };
   },
 });

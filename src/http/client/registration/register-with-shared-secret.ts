@@ -50,7 +50,7 @@ export const endpoint = defineEndpoint({
     const problem =
       checkNewPassword(password) ?? (displayname === null ? undefined : checkDisplayname(displayname));
     if (problem !== undefined) return problem;
-    const userId = await parseFreeUsername(db, username, config.server.name);
+    const userId = await parseFreeUsername(db, username, config);
     if (isRefusal(userId)) return userId;
     const hashed = await pool.ask('pool.hash-password', { password });
     if (isRefusal(hashed)) return hashed;

@@ -93,8 +93,7 @@ async function parseWish(
     guestToken === undefined
       ? undefined
       : await parseGuest(db, config.server.name, username ?? '', guestToken, clock.now());
-  const userId =
-    ofGuest ?? (username === null ? null : await parseFreeUsername(db, username, config.server.name));
+  const userId = ofGuest ?? (username === null ? null : await parseFreeUsername(db, username, config));
   if (isRefusal(userId)) return userId;
   const problem = password === null ? undefined : checkNewPassword(password);
   return problem ?? { kind: 'wish', userId };

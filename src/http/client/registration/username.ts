@@ -1,5 +1,7 @@
 import { findAccount } from '../../../../db/accounts/reader.ts';
 import type { ReadDb } from '../../../../db/kit/read-db.ts';
+import type { Config } from '../../../config/config.ts';
+import { noticesUserOf } from '../../../config/notices-user.ts';
 import { makeUserId, type UserId } from '../../../matrix/identifiers/user-id.ts';
 import { type Refusal, refuse } from '../../../matrix/refusal.ts';
 
@@ -25,14 +27,15 @@ export function parseUsername(username: string, serverName: string): UserId | Re
   );
 }
 
-/** The same, and refuses with M_USER_IN_USE when somebody has the name, or had it. */
+/** The same, and refuses with M_USER_IN_USE when somebody has the name, or had it, or the server speaks under it. */
 export async function parseFreeUsername(
   db: ReadDb,
   username: string,
-  serverName: string,
+  config: Pick<Config, 'server' | 'serverNotices'>,
 ): Promise<UserId | Refusal> {
-  const userId = parseUsername(username, serverName);
+  const userId = parseUsername(username, config.server.name);
   if (typeof userId !== 'string') return userId;
+  if (userId === noticesUserOf(config)) return refuse('M_USER_IN_USE', 'This user name is taken.');
   const account = await findAccount(db, userId);
   return account === undefined ? userId : refuse('M_USER_IN_USE', 'This user name is taken.');
 }

@@ -58,6 +58,7 @@ export const endpoint = defineEndpoint({
     preset: Type.Optional(PRESETS),
     is_direct: Type.Optional(Type.Boolean()),
     power_level_content_override: Type.Optional(ANY_OBJECT),
+    'uk.timedout.msc4491.invite_reason': Type.Optional(Type.String()),
   }),
   reply: Type.Object({ room_id: Type.String() }),
   needs: ['config', 'db', 'rooms', 'streams'],

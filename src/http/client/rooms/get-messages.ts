@@ -73,7 +73,7 @@ export const endpoint = defineEndpoint({
       direction: isBackward ? 'backward' : 'forward',
       from,
       until,
-      limit: Math.min(query.limit ?? filter.limit ?? EVENTS_DEFAULT, HISTORY_EVENTS_MAX),
+      limit: Math.max(1, Math.min(query.limit ?? filter.limit ?? EVENTS_DEFAULT, HISTORY_EVENTS_MAX)),
       filter,
     });
     const viewer = await readViewer(services, caller, access.standing);

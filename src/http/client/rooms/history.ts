@@ -57,10 +57,14 @@ function placeAfter(entry: TimelineEntry, direction: HistoryRequest['direction']
     : { depth: entry.depth, streamOrdering: entry.position };
 }
 
-/** Reads a part of a room's history: events that the user may see and the filter lets through. */
+/**
+ * Reads a part of a room's history: events that the user may see and the filter lets through, messages of ignored users left out.
+ * Client-Server API v1.19, "Ignoring Users".
+ */
 export async function readHistory(services: ReadServices, request: HistoryRequest): Promise<History> {
   const { standing, direction, until, limit, filter } = request;
   const check = makeVisibilityCheck(services, standing);
+  const ignored = await services.cached.get(ignoredUsersCache, standing.userId);
   const read = direction === 'backward' ? readTimelineBackward : readTimelineForward;
   const items: HistoryItem[] = [];
   let place = request.from;
@@ -74,6 +78,7 @@ export async function readHistory(services: ReadServices, request: HistoryReques
       const event = await findClientEvent(services, entry.eventId);
       // A purge may have deleted it since it was read.
       if (event === undefined || !matchesRoomEvent(filter, event)) continue;
+      if (event.stateKey === null && ignored.has(event.sender)) continue;
       if (!(await hasWantedRelations(services.db, filter, event.eventId))) continue;
       const { isVisible, membership } = await check(entry, event);
       if (isVisible) items.push({ entry, event, membership });

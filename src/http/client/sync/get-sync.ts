@@ -5,8 +5,7 @@ import type { StateForm } from '../../../sync/sync-context.ts';
 import { parseToken } from '../../../streams/token.ts';
 import { defineEndpoint, JsonText } from '../../kit/endpoint.ts';
 import { findSyncFilter } from '../filters/find-sync-filter.ts';
-
-const PRESENCE = Type.Union([Type.Literal('offline'), Type.Literal('online'), Type.Literal('unavailable')]);
+import { PRESENCE, presenceOf } from '../presence/presence-values.ts';
 
 const UNSTABLE_STATE_AFTER = 'org.matrix.msc4222.use_state_after';
 
@@ -53,7 +52,7 @@ export const endpoint = defineEndpoint({
       fullState: query.full_state ?? false,
       stateForm: stateFormOf(query),
       timeoutMs: query.timeout ?? 0,
-      presence: query.set_presence ?? 'online',
+      presence: presenceOf(query.set_presence ?? 'online'),
       aborted,
     });
     return new JsonText(answer.text);

@@ -4,6 +4,7 @@ import { openApiDocument } from '../openapi-document.ts';
 import { endpoint as deleteRoom } from './delete-room.ts';
 import { endpoint as getActors } from './get-actors.ts';
 import { endpoint as getCaches } from './get-caches.ts';
+import { endpoint as getDelayedEvents } from './get-delayed-events.ts';
 import { endpoint as getLimits } from './get-limits.ts';
 import { endpoint as getReports } from './get-reports.ts';
 import { endpoint as getRoom } from './get-room.ts';
@@ -19,6 +20,7 @@ const DOCUMENT = openApiDocument([
   restartActor,
   getStreams,
   getCaches,
+  getDelayedEvents,
   getThreads,
   getLimits,
   getReports,

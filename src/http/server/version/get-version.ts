@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
-import packageJson from '../../../../package.json' with { type: 'json' };
 import { defineEndpoint } from '../../kit/endpoint.ts';
+import { IMPLEMENTATION } from '../../kit/implementation.ts';
 
 /** The name and version of this implementation. */
 export const endpoint = defineEndpoint({
@@ -11,5 +11,5 @@ export const endpoint = defineEndpoint({
   rateLimit: null,
   reply: Type.Object({ server: Type.Object({ name: Type.String(), version: Type.String() }) }),
   needs: [],
-  handle: () => Promise.resolve({ server: { name: 'Troupe', version: packageJson.version } }),
+  handle: () => Promise.resolve({ server: IMPLEMENTATION }),
 });

@@ -1,8 +1,9 @@
 import { Type } from 'typebox';
 import { refuse } from '../../../matrix/refusal.ts';
 import { defineEndpoint } from '../../kit/endpoint.ts';
+import { rtcTransports } from '../../client/rtc/rtc-transports.ts';
 
-/** Where clients find this server; 404 `M_NOT_FOUND` when `server.public_base_url` is not set. */
+/** Where clients find this server, and what else the configuration tells them; 404 `M_NOT_FOUND` when `server.public_base_url` is not set. */
 export const endpoint = defineEndpoint({
   method: 'GET',
   path: '/.well-known/matrix/client',
@@ -15,6 +16,12 @@ export const endpoint = defineEndpoint({
     const { publicBaseUrl } = services.config.server;
     if (publicBaseUrl === '')
       return Promise.resolve(refuse('M_NOT_FOUND', 'This server does not say where clients reach it.'));
-    return Promise.resolve({ 'm.homeserver': { base_url: publicBaseUrl } });
+    const { client } = services.config.wellKnown;
+    const transports = rtcTransports(services.config);
+    return Promise.resolve({
+      ...client,
+      ...(transports.length > 0 && { 'org.matrix.msc4143.rtc_foci': transports }),
+      'm.homeserver': { base_url: publicBaseUrl },
+    });
   },
 });

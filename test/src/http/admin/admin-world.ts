@@ -11,9 +11,13 @@ export interface AdminWorld extends SyncWorld {
   settled(path: string): Promise<Answer>;
 }
 
-/** Opens a world. Call `stop` at the end of the test. */
-export async function openAdminWorld(): Promise<AdminWorld> {
-  const world = await openSyncWorld();
+/**
+ * Opens a world. Call `stop` at the end of the test.
+ *
+ * @param options `TROUPE_…` variables
+ */
+export async function openAdminWorld(options: Readonly<Record<string, string>> = {}): Promise<AdminWorld> {
+  const world = await openSyncWorld(options);
   const userId = '@admin:example.org';
   await world.host.ref('accounts').ask('accounts.register', {
     userId,

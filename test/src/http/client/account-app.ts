@@ -8,7 +8,7 @@ import type { HttpAnswer, HttpClient } from '../../../support/http-client.ts';
 import { startTestApp, type TestApp } from '../kit/test-app.ts';
 
 const AREAS =
-  /\/src\/http\/client\/(account|capabilities|devices|fallback|login|moderation|openid|profile|registration|reports|third-party)\//;
+  /\/src\/http\/(admin\/(server|users)|client\/(account|capabilities|devices|fallback|login|moderation|openid|profile|registration|reports|third-party))\//;
 
 let loaded: Promise<readonly Endpoint[]> | undefined;
 

@@ -3,6 +3,7 @@ import type { Endpoint, RestrictedCaller } from '../../../../src/http/kit/endpoi
 import { loadEndpoints } from '../../../../src/http/kit/load-endpoints.ts';
 
 const V3 = '/_matrix/client/v3';
+const DELAYED = '/_matrix/client/unstable/org.matrix.msc4140';
 
 /** Client-Server API v1.19, "Guest Access", "Client behaviour"; the displayname alone of the profile is checked by its endpoint. */
 const GUESTS = [
@@ -44,9 +45,19 @@ const ALSO_GUESTS = [
   // Finds what they can page to, and says how large what they may load can be.
   'GET /_matrix/client/v1/rooms/{roomId}/timestamp_to_event',
   'GET /_matrix/client/v1/media/config',
+  // MSC4140, "Guest accounts"; MSC4143: guests take part in calls.
+  ...['{delayId}', '{delayId}/send', '{delayId}/cancel', '{delayId}/restart'].map(
+    (path) => `POST ${DELAYED}/delayed_events/${path}`,
+  ),
+  `PUT ${DELAYED}/rooms/{roomId}/delayed_event/{eventType}/{txnId}`,
+  `GET ${DELAYED}/delayed_events`,
+  `GET ${DELAYED}/delayed_events/{delayId}`,
+  'GET /_matrix/client/unstable/org.matrix.msc4143/rtc/transports',
   // The old form of sync, and of one event.
   `GET ${V3}/initialSync`,
   `GET ${V3}/events/{eventId}`,
+  // What they get is for the configuration to say.
+  `GET ${V3}/voip/turnServer`,
 ];
 
 /**
@@ -84,11 +95,17 @@ const SUSPENDED = [
   `DELETE ${V3}/user/{userId}/rooms/{roomId}/account_data/{type}`,
   `PUT ${V3}/user/{userId}/rooms/{roomId}/tags/{tag}`,
   `DELETE ${V3}/user/{userId}/rooms/{roomId}/tags/{tag}`,
+  'PUT /_matrix/client/unstable/io.element.msc4306/rooms/{roomId}/thread/{rootId}/subscription',
+  'DELETE /_matrix/client/unstable/io.element.msc4306/rooms/{roomId}/thread/{rootId}/subscription',
   `PUT ${V3}/pushrules/global/{kind}/{ruleId}`,
   `DELETE ${V3}/pushrules/global/{kind}/{ruleId}`,
   `PUT ${V3}/pushrules/global/{kind}/{ruleId}/actions`,
   `PUT ${V3}/pushrules/global/{kind}/{ruleId}/enabled`,
   `POST ${V3}/pushers/set`,
+  // Open to who has no token at all, too; whether an event may be sent is asked when it is.
+  ...['{delayId}', '{delayId}/send', '{delayId}/cancel', '{delayId}/restart'].map(
+    (path) => `POST ${DELAYED}/delayed_events/${path}`,
+  ),
   // They only read.
   `POST ${V3}/publicRooms`,
   `POST ${V3}/search`,

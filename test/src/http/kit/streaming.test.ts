@@ -9,6 +9,7 @@ import { systemClock } from '../../../../src/kit/clock.ts';
 import { isRefusal } from '../../../../src/matrix/refusal.ts';
 import { createFakeClock, type FakeClock } from '../../../support/fake-clock.ts';
 import { startTestApp, type TestApp } from './test-app.ts';
+import { checkedFetch } from '../../../support/checked-fetch.ts';
 
 const MEBIBYTE = 1_048_576;
 const LARGE_BYTES = 60 * MEBIBYTE;
@@ -97,7 +98,7 @@ describe('streaming over HTTP', () => {
     gate = new Promise((resolve) => {
       open = resolve;
     });
-    const answer = fetch(url('/upload'), { method: 'POST', body: Buffer.alloc(LARGE_BYTES) });
+    const answer = checkedFetch(url('/upload'), { method: 'POST', body: Buffer.alloc(LARGE_BYTES) });
     expect(await standstill('received')).to.be.at.most(MEBIBYTE);
     expect(takenBytes).to.equal(0);
     open();
@@ -154,7 +155,7 @@ describe('streaming over HTTP', () => {
 
   it('cuts an answer off when the file is shorter than it was said to be', async () => {
     sizeBytes = 20;
-    const failed = await fetch(url('/file'))
+    const failed = await checkedFetch(url('/file'))
       .then((answer) => answer.text())
       .then(() => null, String);
     expect(failed).to.not.equal(null);
@@ -174,7 +175,7 @@ describe('streaming over HTTP', () => {
 
   it('refuses compressed bodies, and answers 500 when the taker fails', async () => {
     const post = (headers: Record<string, string>) =>
-      fetch(url('/upload'), { method: 'POST', body: 'xyz', headers });
+      checkedFetch(url('/upload'), { method: 'POST', body: 'xyz', headers });
     expect((await post({ 'Content-Encoding': 'gzip' })).status).to.equal(415);
     failure = new Error('no');
     expect((await post({})).status).to.equal(500);

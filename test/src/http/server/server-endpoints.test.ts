@@ -2,11 +2,13 @@ import { expect } from 'chai';
 import { endpoint as health } from '../../../../src/http/server/health/get-health.ts';
 import { endpoint as version } from '../../../../src/http/server/version/get-version.ts';
 import { endpoint as wellKnownClient } from '../../../../src/http/well-known/matrix/get-client.ts';
+import { endpoint as wellKnownPolicyServer } from '../../../../src/http/well-known/matrix/get-policy-server.ts';
 import { endpoint as wellKnownServer } from '../../../../src/http/well-known/matrix/get-server.ts';
 import { endpoint as wellKnownSupport } from '../../../../src/http/well-known/matrix/get-support.ts';
 import { type TestApp, startTestApp, testConfig } from '../kit/test-app.ts';
 
-const ALL = [health, version, wellKnownClient, wellKnownServer, wellKnownSupport];
+const ALL = [health, version, wellKnownClient, wellKnownServer, wellKnownSupport, wellKnownPolicyServer];
+const POLICY_SERVER = '/.well-known/matrix/policy_server';
 const SUPPORT = '/.well-known/matrix/support';
 
 describe('server-level endpoints', () => {
@@ -34,6 +36,22 @@ describe('server-level endpoints', () => {
     expect((await test.client.get('/.well-known/matrix/server')).body).to.deep.equal({
       'm.server': 'matrix.example.org:443',
     });
+  });
+
+  it('tell clients what else the configuration says, and never another address', async () => {
+    const client = { 'm.identity_server': { base_url: 'https://id' }, 'm.homeserver': { base_url: 'x' } };
+    const server = { publicBaseUrl: 'https://matrix.example.org' };
+    test = await startTestApp(ALL, { config: testConfig({ server, wellKnown: { client } }) });
+    expect((await test.client.get('/.well-known/matrix/client')).body).to.deep.equal({
+      'm.identity_server': { base_url: 'https://id' },
+      'm.homeserver': { base_url: 'https://matrix.example.org' },
+    });
+  });
+
+  it('tell the keys of a policy server', async () => {
+    const policyServerKeys = { ed25519: '6yhHGKhCiXTSEN2ksjV7kX_N6rBQZ3Xb-M7LlC6NS-s' };
+    test = await startTestApp(ALL, { config: testConfig({ wellKnown: { policyServerKeys } }) });
+    expect((await test.client.get(POLICY_SERVER)).body).to.deep.equal({ public_keys: policyServerKeys });
   });
 
   it('keep the port, and send no server to plain HTTP', async () => {
@@ -71,7 +89,7 @@ describe('server-level endpoints', () => {
 
   it('answer 404 M_NOT_FOUND when nothing is configured', async () => {
     await serve('');
-    for (const path of ['/.well-known/matrix/client', '/.well-known/matrix/server', SUPPORT]) {
+    for (const path of ['/.well-known/matrix/client', '/.well-known/matrix/server', SUPPORT, POLICY_SERVER]) {
       const answer = await test.client.get(path);
       expect([answer.status, (answer.body as { errcode?: string }).errcode]).to.deep.equal([
         404,

@@ -7,6 +7,8 @@ import { canonicalJson } from '../../../../src/matrix/events/canonical-json.ts';
 import { eventIdOf } from '../../../../src/matrix/events/event-id.ts';
 import { verifyEvent } from '../../../../src/matrix/events/event-signatures.ts';
 import { hasValidContentHash, referenceHash } from '../../../../src/matrix/events/hashes.ts';
+import { toShownEvent } from '../../../../src/matrix/events/client-event.ts';
+import { redact } from '../../../../src/matrix/events/redaction.ts';
 import { checkPduFormat, edgeIds, PDU_BYTES_MAX, redactsOf } from '../../../../src/matrix/events/pdu.ts';
 import { isRefusal } from '../../../../src/matrix/refusal.ts';
 import { getRoomVersion, ROOM_VERSIONS } from '../../../../src/matrix/rooms/room-versions.ts';
@@ -68,6 +70,7 @@ describe('buildEvent', () => {
         },
         { type: 'm.room.power_levels', stateKey: '', content: { users: {}, invite: 5, other: 1 } },
         { type: 'm.room.redaction', redacts: '$target:example.org', content: { reason: 'spam' } },
+        { stickyDurationMs: 60_000 },
         { unsigned: { invite_room_state: [{ type: 'm.room.create' }] } },
       ];
       for (const shape of shapes) {
@@ -95,6 +98,28 @@ describe('buildEvent', () => {
       expect(checkPduFormat(version, built.pdu)).to.equal(null);
     });
   }
+
+  it('writes for how long an event is sticky beside its content, where the hash covers it and a redaction takes it away', () => {
+    const version = getRoomVersion('11');
+    const { pdu, eventId } = build(inputFor('11', { stickyDurationMs: 60_000 }));
+    expect(pdu['msc4354_sticky']).to.deep.equal({ duration_ms: 60_000 });
+    const changed = { ...pdu, msc4354_sticky: { duration_ms: 60_001 } };
+    expect(hasValidContentHash(version, changed)).to.equal(false);
+    expect(redact(version, pdu)).not.to.have.property('msc4354_sticky');
+    expect(eventIdOf(version, redact(version, pdu))).to.equal(eventId);
+    expect(toShownEvent(version, eventId, pdu, false)['msc4354_sticky']).to.deep.equal({
+      duration_ms: 60_000,
+    });
+    expect(toShownEvent(version, eventId, pdu, true)).not.to.have.property('msc4354_sticky');
+  });
+
+  it('counts what makes an event sticky against its size', () => {
+    const empty = build(inputFor('11', { content: { body: '' } })).json.length;
+    const content = { body: 'x'.repeat(PDU_BYTES_MAX - empty) };
+    expect(build(inputFor('11', { content })).json).to.have.length(PDU_BYTES_MAX);
+    const refused = buildEvent(inputFor('11', { content, stickyDurationMs: 1 }), signer);
+    expect(refused).to.include({ errcode: 'M_TOO_LARGE' });
+  });
 
   it('writes a redaction target where the room version wants it', () => {
     const old = build(inputFor('10', { type: 'm.room.redaction', redacts: '$x', content: { reason: 'r' } }));

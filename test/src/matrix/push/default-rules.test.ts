@@ -4,6 +4,7 @@ import {
   applyUserChanges,
   defaultPushRules,
   PUSH_RULE_KINDS,
+  rulesOfKind,
 } from '../../../../src/matrix/push/default-rules.ts';
 import type { PushRuleChange, PushRuleset } from '../../../../src/matrix/push/default-rules.ts';
 import { readVectors } from '../vectors/read-vectors.ts';
@@ -16,7 +17,7 @@ function change(part: Partial<PushRuleChange> & Pick<PushRuleChange, 'kind' | 'r
 }
 
 function ids(rules: PushRuleset, kind: keyof PushRuleset): readonly string[] {
-  return rules[kind].map((rule) => rule.rule_id);
+  return rulesOfKind(rules, kind).map((rule) => rule.rule_id);
 }
 
 describe('default push rules', () => {
@@ -25,15 +26,16 @@ describe('default push rules', () => {
       JSON.stringify(vectors.global).replaceAll("[the user's Matrix ID]", '@a:b'),
     ) as PushRuleset;
     for (const kind of PUSH_RULE_KINDS) {
-      const specified = defaults[kind].filter((rule) => !rule.rule_id.startsWith('.org.matrix.'));
-      expect(specified).to.deep.equal(expected[kind]);
-      expect(specified).to.deep.equal(defaults[kind].slice(0, specified.length));
+      const specified = rulesOfKind(defaults, kind).filter(
+        (rule) => !rule.rule_id.startsWith('.org.matrix.'),
+      );
+      expect(specified).to.deep.equal(rulesOfKind(expected, kind));
     }
   });
 
   it('know polls before the specification does (MSC3930)', () => {
     const polls = PUSH_RULE_KINDS.flatMap((kind) =>
-      defaults[kind]
+      rulesOfKind(defaults, kind)
         .filter((rule) => rule.rule_id.startsWith('.org.matrix.msc3930.rule.'))
         .map((rule) => [kind, rule.rule_id.slice('.org.matrix.msc3930.rule.'.length), rule.actions.length]),
     );
@@ -43,6 +45,27 @@ describe('default push rules', () => {
       ['underride', 'poll_start', 1],
       ['underride', 'poll_end_one_to_one', 2],
       ['underride', 'poll_end', 1],
+    ]);
+  });
+
+  it('have those of other proposals where these want them (MSC4028, MSC4075, MSC3914)', () => {
+    const after = (kind: 'override' | 'underride', ruleId: string): string | undefined =>
+      ids(defaults, kind)[ids(defaults, kind).indexOf(ruleId) + 1];
+    expect(after('override', '.m.rule.master')).to.equal('.org.matrix.msc4028.encrypted_event');
+    expect(after('override', '.org.matrix.msc4075.rule.rtc.invite_for_me')).to.equal(
+      '.m.rule.is_user_mention',
+    );
+    expect(after('override', '.org.matrix.msc4075.rule.rtc.invite_for_room')).to.equal(
+      '.m.rule.is_room_mention',
+    );
+    expect(after('underride', '.org.matrix.msc4075.rule.rtc.invite')).to.equal('.m.rule.call');
+    expect(after('underride', '.m.rule.call')).to.equal('.org.matrix.msc3914.rule.room.call');
+    const off = PUSH_RULE_KINDS.flatMap((kind) => rulesOfKind(defaults, kind)).filter(
+      (rule) => !rule.enabled,
+    );
+    expect(off.map((rule) => rule.rule_id)).to.deep.equal([
+      '.m.rule.master',
+      '.org.matrix.msc4028.encrypted_event',
     ]);
   });
 
@@ -65,7 +88,7 @@ describe('default push rules', () => {
     expect(message?.conditions).to.have.lengthOf(1);
   });
 
-  it("come after the user's own, but for the master rule", () => {
+  it("come after the user's own, but for the master rule and that for encrypted events", () => {
     const conditions = [{ kind: 'event_match', key: 'type', pattern: 'x' }];
     const changed = applyUserChanges(defaults, [
       change({ kind: 'override', ruleId: 'second', rule: { actions: [], conditions }, priority: 2 }),
@@ -79,19 +102,20 @@ describe('default push rules', () => {
       change({ kind: 'content', ruleId: 'word', rule: { actions: [], pattern: 'w*d' } }),
       change({ kind: 'underride', ruleId: 'last', rule: { actions: [] } }),
     ]);
-    expect(ids(changed, 'override').slice(0, 4)).to.deep.equal([
+    expect(ids(changed, 'override').slice(0, 5)).to.deep.equal([
       '.m.rule.master',
+      '.org.matrix.msc4028.encrypted_event',
       'first',
       'second',
       '.m.rule.suppress_notices',
     ]);
-    expect(changed.override[1]).to.deep.equal({
+    expect(changed.override[2]).to.deep.equal({
       rule_id: 'first',
       default: false,
       enabled: false,
       actions: ['notify'],
     });
-    expect(changed.override[2]).to.deep.include({ enabled: true, conditions });
+    expect(changed.override[3]).to.deep.include({ enabled: true, conditions });
     expect(changed.content).to.deep.equal([
       { rule_id: 'word', default: false, enabled: true, actions: [], pattern: 'w*d' },
     ]);

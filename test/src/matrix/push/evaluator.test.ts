@@ -5,12 +5,15 @@ import { type Random, seededRandom, systemRandom } from '../../../../src/kit/ran
 import type { EventFacts, PushUser } from '../../../../src/matrix/push/condition.ts';
 import { compileCondition } from '../../../../src/matrix/push/condition.ts';
 import {
+  applyUserChanges,
   defaultPushRules,
   PUSH_RULE_KINDS,
   type PushRule,
   type PushRuleset,
+  rulesOfKind,
 } from '../../../../src/matrix/push/default-rules.ts';
 import {
+  type CompiledRules,
   compileRules,
   evaluate,
   evaluateForMany,
@@ -42,10 +45,26 @@ const vectors = readVectors('push-conditions') as Vectors;
 const BOB: PushUser = { userId: '@bob:b', displayName: 'Bob' };
 
 function factsOf(event: JsonObject, memberCount = 3, mayNotify = true): EventFacts {
-  return { event, memberCount, senderMayNotify: () => mayNotify };
+  return { event, memberCount, senderMayNotify: () => mayNotify, threadSubscribers: null };
 }
 
 describe('push conditions', () => {
+  it('know when a group call begins (MSC3914)', () => {
+    const holds = (content: JsonObject, replacedContent?: JsonObject | null): boolean => {
+      const facts = { ...factsOf({ type: 'org.matrix.msc3401.call', content }) };
+      return compileCondition({ kind: 'org.matrix.msc3914.call_started' }).holds(
+        replacedContent === undefined ? facts : { ...facts, replacedContent },
+        BOB,
+      );
+    };
+    expect(holds({ 'm.intent': 'm.ring' })).to.equal(true);
+    expect(holds({ 'm.intent': 'm.prompt' }, null)).to.equal(true);
+    expect(holds({ 'm.intent': 'm.prompt' }, { 'm.terminated': 'call_ended' })).to.equal(true);
+    expect(holds({ 'm.intent': 'm.ring' }, { 'm.intent': 'm.ring' })).to.equal(false);
+    expect(holds({ 'm.intent': 'm.ring', 'm.terminated': 'call_ended' })).to.equal(false);
+    expect(holds({ 'm.intent': 'm.room' })).to.equal(false);
+  });
+
   it('match as the vectors say', () => {
     expect(vectors.event_conditions.length).to.be.greaterThan(30);
     for (const { condition, content, match } of vectors.event_conditions) {
@@ -144,7 +163,11 @@ function makeChooser(random: Random) {
     const byDefault = defaultPushRules(userId);
     if (random.integer(3) === 0) return byDefault;
     return Object.fromEntries(
-      PUSH_RULE_KINDS.map((kind) => [kind, [...some(kind, userId), ...byDefault[kind]]]),
+      // Of the kind for threads nobody has rules of their own, and the client knows none.
+      PUSH_RULE_KINDS.filter((kind) => kind !== 'postcontent').map((kind) => [
+        kind,
+        [...some(kind, userId), ...rulesOfKind(byDefault, kind)],
+      ]),
     ) as unknown as PushRuleset;
   };
   const event = (): JsonObject => ({
@@ -226,7 +249,7 @@ describe('push rules', () => {
         const user = { userId, displayName: pick(['Bob', 'cake', 'Someone Else']) };
         const compiled = compileRules(shapeOfRules(rules, userId));
         const { notify, highlight } = evaluate(compiled, facts, user);
-        const own = PUSH_RULE_KINDS.map((kind) => rules[kind].filter((one) => !one.default));
+        const own = PUSH_RULE_KINDS.map((kind) => rulesOfKind(rules, kind).filter((one) => !one.default));
         const what = JSON.stringify({ round, event, user, members, level, own });
         expect({ notify, highlight }, what).to.deep.equal(sdkSays(rules, event, user, members, level));
         expect(together(compiled, user), what).to.equal(evaluate(compiled, facts, user));
@@ -249,5 +272,61 @@ describe('push rules', () => {
     const say = evaluateForMany(factsOf(event));
     const highlights = USERS.map((userId) => say(compiled, { userId, displayName: null }).highlight);
     expect(highlights).to.deep.equal([false, true, false]);
+  });
+
+  describe('of who has subscribed to threads (MSC4306)', () => {
+    const knowing = (userId: string, knowsThreads = true): CompiledRules =>
+      compileRules(shapeOfRules(defaultPushRules(userId, { knowsThreads }), userId));
+    const reply = (threadSubscribers: ReadonlySet<string> | null, content: JsonObject = {}): EventFacts => ({
+      ...factsOf({
+        type: 'm.room.message',
+        sender: '@alice:b',
+        room_id: '!r',
+        content: { body: 'x', ...content },
+      }),
+      threadSubscribers,
+    });
+    const SOUND = { set_tweak: 'sound', value: 'default' };
+    const user = (userId: string): PushUser => ({ userId, displayName: null });
+
+    it('notify of threads that they have subscribed to, and of no others but for mentions and keywords', () => {
+      const rules = knowing('@bob:b');
+      const say = (facts: EventFacts): readonly Json[] => evaluate(rules, facts, user('@bob:b')).actions;
+      expect(say(reply(null)), 'in no thread').to.deep.equal(['notify']);
+      expect(say(reply(new Set()))).to.deep.equal([]);
+      expect(say(reply(new Set(['@carol:b'])))).to.deep.equal([]);
+      expect(say(reply(new Set(['@bob:b'])))).to.deep.equal(['notify', SOUND]);
+      const mention = { 'm.mentions': { user_ids: ['@bob:b'] } };
+      expect(evaluate(rules, reply(new Set(), mention), user('@bob:b')).highlight).to.equal(true);
+      const others = knowing('@bob:b', false);
+      expect(
+        evaluate(others, reply(new Set()), user('@bob:b')).actions,
+        'who knows no threads',
+      ).to.deep.equal(['notify']);
+    });
+
+    it('stand before those of rooms: a muted room is heard in its thread, and after keywords', () => {
+      const change = { enabled: null, actions: null, priority: 0 };
+      const changed = applyUserChanges(defaultPushRules('@bob:b', { knowsThreads: true }), [
+        { ...change, kind: 'room', ruleId: '!r', rule: { actions: [] } },
+        { ...change, kind: 'content', ruleId: 'cake', rule: { pattern: 'cake', actions: ['notify'] } },
+      ]);
+      const rules = compileRules(shapeOfRules(changed, '@bob:b'));
+      const say = (facts: EventFacts): boolean => evaluate(rules, facts, user('@bob:b')).notify;
+      expect(say(reply(null))).to.equal(false);
+      expect(say(reply(new Set(['@bob:b'])))).to.equal(true);
+      expect(say(reply(new Set()))).to.equal(false);
+      expect(say(reply(new Set(), { body: 'cake' }))).to.equal(true);
+    });
+
+    it('are evaluated for many at once as for each alone', () => {
+      for (const subscribers of [null, new Set<string>(), new Set(['@bob:b']), new Set(USERS)]) {
+        const facts = reply(subscribers);
+        const together = evaluateForMany(facts);
+        for (const userId of USERS)
+          for (const rules of [knowing(userId), knowing(userId, false)])
+            expect(together(rules, user(userId)), userId).to.deep.equal(evaluate(rules, facts, user(userId)));
+      }
+    });
   });
 });

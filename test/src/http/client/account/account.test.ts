@@ -26,8 +26,7 @@ describe('changing an account', () => {
     return outcomeOf(await app.client.post('/_matrix/client/v3/login', body));
   }
 
-  it('needs a token and the password', async () => {
-    expect(outcomeOf(await app.client.post(PASSWORD, CHANGE))).to.equal('401 M_MISSING_TOKEN');
+  it('needs the password', async () => {
     const asked = await alice.post(PASSWORD, CHANGE);
     expect(asked.status).to.equal(401);
     expect(fieldsOf(asked)).to.have.all.keys('flows', 'params', 'session', 'completed');
@@ -67,6 +66,57 @@ describe('changing an account', () => {
     await refused(bob.post(PASSWORD, { ...CHANGE, auth: { ...auth, password: 'hunter two' } }));
     expect(await logIn('correct horse'), 'nothing has changed').to.equal('200');
     expect((await alice.post(PASSWORD, { ...CHANGE, auth })).status).to.equal(200);
+  });
+
+  describe('by who has no access token any more', () => {
+    const identifier = { type: 'm.id.user', user: 'alice' };
+
+    it('needs a name and its password, which it does not tell apart', async () => {
+      const asked = await app.client.post(PASSWORD, CHANGE);
+      expect(fieldsOf(asked)['flows']).to.deep.equal([{ stages: ['m.login.password'] }]);
+      const outcomeWith = async (auth: object): Promise<string> =>
+        outcomeOf(await app.client.post(PASSWORD, { ...CHANGE, auth }));
+      expect(await outcomeWith(STAGE), 'nobody is named').to.equal('401 M_MISSING_PARAM');
+      const wrong = await app.client.post(PASSWORD, {
+        ...CHANGE,
+        auth: { ...STAGE, identifier, password: 'wrong' },
+      });
+      const nobody = { ...STAGE, identifier: { type: 'm.id.user', user: 'nobody' } };
+      const unknown = await app.client.post(PASSWORD, { ...CHANGE, auth: nobody });
+      expect(outcomeOf(wrong)).to.equal('401 M_FORBIDDEN');
+      expect(fieldsOf(unknown)).to.deep.include({ errcode: 'M_FORBIDDEN', error: fieldsOf(wrong)['error'] });
+      expect(await logIn('correct horse'), 'nothing has changed').to.equal('200');
+    });
+
+    it('changes the password, and logs all devices out, or none', async () => {
+      const stay = { ...CHANGE, logout_devices: false, auth: { ...STAGE, identifier } };
+      expect((await app.client.post(PASSWORD, stay)).body).to.deep.equal({});
+      expect(await logIn('battery staple')).to.equal('200');
+      expect((await other.get(WHOAMI)).status).to.equal(200);
+      const auth = { ...STAGE, identifier, password: 'battery staple' };
+      expect((await app.client.post(PASSWORD, { new_password: 'third', auth })).body).to.deep.equal({});
+      for (const device of [alice, other])
+        expect(outcomeOf(await device.get(WHOAMI))).to.equal('401 M_UNKNOWN_TOKEN');
+      expect(await logIn('third')).to.equal('200');
+    });
+
+    it('deactivates the account that is named, and no other', async () => {
+      const bob = await app.register('bob', 'hunter two');
+      const session = textOf(await app.client.post(DEACTIVATE, {}), 'session');
+      const answer = await app.client.post(DEACTIVATE, { auth: { ...STAGE, identifier, session } });
+      expect(answer.body).to.deep.equal({ id_server_unbind_result: 'success' });
+      expect(await logIn('correct horse')).to.equal('403 M_USER_DEACTIVATED');
+      expect((await bob.get(WHOAMI)).status).to.equal(200);
+      const again = await app.client.post(DEACTIVATE, { auth: { ...STAGE, identifier } });
+      expect(outcomeOf(again), 'there is no password any more').to.equal('401 M_FORBIDDEN');
+    });
+
+    it('is told when the account is locked', async () => {
+      const locked = { userId: '@alice:example.org', measure: 'lock', isOn: true } as const;
+      await app.world.accounts.ask('accounts.moderate', locked);
+      const answer = await app.client.post(PASSWORD, { ...CHANGE, auth: { ...STAGE, identifier } });
+      expect(outcomeOf(answer)).to.equal('401 M_USER_LOCKED');
+    });
   });
 
   it('takes the password of the caller only', async () => {

@@ -51,7 +51,11 @@ describe('GET /_matrix/client/v3/capabilities', () => {
       const { body } = await test.client.get('/_matrix/client/v3/capabilities', { token: TOKEN });
       expect((body as unknown as Capabilities).capabilities['m.room_versions']).to.deep.equal({
         default: id,
-        available: Object.fromEntries(ROOM_VERSIONS.map((version) => [version.id, 'stable'])),
+        available: {
+          ...Object.fromEntries(ROOM_VERSIONS.map((version) => [version.id, 'stable'])),
+          'org.matrix.msc3757.10': 'unstable',
+          'org.matrix.msc3757.11': 'unstable',
+        },
       });
       if (id !== ROOM_VERSIONS.at(-1)?.id) await test.close();
     }
@@ -69,6 +73,17 @@ describe('GET /_matrix/client/v3/capabilities', () => {
     expect((body as unknown as Capabilities).capabilities['m.change_password']).to.deep.equal({
       enabled: true,
     });
+  });
+
+  it('tells whether URL previews are made (MSC4452)', async () => {
+    for (const urlPreviews of [true, false]) {
+      test = await startTestApp([endpoint], { db, config: testConfig({ media: { urlPreviews } }) });
+      const { body } = await test.client.get('/_matrix/client/v3/capabilities', { token: TOKEN });
+      expect((body as unknown as Capabilities).capabilities['io.element.msc4452.preview_url']).to.deep.equal({
+        enabled: urlPreviews,
+      });
+      if (urlPreviews) await test.close();
+    }
   });
 
   it('needs an access token', async () => {

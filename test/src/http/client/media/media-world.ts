@@ -17,6 +17,7 @@ import { createFakeClock, type FakeClock } from '../../../../support/fake-clock.
 import type { HttpClient } from '../../../../support/http-client.ts';
 import { testConfig } from '../../../../actors/accounts/accounts-world.ts';
 import { startTestApp, type TestApp } from '../../kit/test-app.ts';
+import { checkedFetch } from '../../../../support/checked-fetch.ts';
 
 const insertAccount = defineQuery<{ readonly userId: string }>({
   name: 'test.insert-account',
@@ -111,7 +112,7 @@ export async function startMediaWorld(
   const { address } = app.server;
   const fetchBytes = async (path: string, init: RequestInit = {}): Promise<BytesAnswer> => {
     const headers = { Authorization: 'Bearer ann', ...(init.headers as Record<string, string> | undefined) };
-    const answer = await fetch(`http://${address.host}:${address.port}${path}`, { ...init, headers });
+    const answer = await checkedFetch(`http://${address.host}:${address.port}${path}`, { ...init, headers });
     return { status: answer.status, headers: answer.headers, bytes: Buffer.from(await answer.arrayBuffer()) };
   };
   return {

@@ -52,6 +52,18 @@ describe('profiles', () => {
     expect(await put('a.c', { 'a.c': large })).to.equal('400 M_PROFILE_TOO_LARGE');
   });
 
+  it('are found at the path of the proposal, and are not replaced as a whole', async () => {
+    const unstable = '/_matrix/client/unstable/uk.tcpip.msc4133/profile/@alice:example.org';
+    await alice.put(`${unstable}/org.example.job`, { 'org.example.job': 'actor' });
+    expect((await app.client.get(unstable)).body).to.deep.equal({ 'org.example.job': 'actor' });
+    await alice.delete(`${unstable}/org.example.job`);
+    expect(outcomeOf(await app.client.get(`${unstable}/org.example.job`))).to.equal('404 M_NOT_FOUND');
+    for (const method of ['PUT', 'PATCH']) {
+      const whole = await alice.request(method, ALICE, { body: { displayname: 'Alice' } });
+      expect(outcomeOf(whole), method).to.equal('405 M_UNRECOGNIZED');
+    }
+  });
+
   it('belong to their user', async () => {
     const bob = await app.register('bob', 'hunter two');
     const body = { displayname: 'x' };

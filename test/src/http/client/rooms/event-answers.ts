@@ -21,6 +21,7 @@ export const WITH_EVENTS: ReadonlySet<string> = new Set([
   'GET /_matrix/client/v1/rooms/{roomId}/relations/{eventId}/{relType}',
   'GET /_matrix/client/v1/rooms/{roomId}/relations/{eventId}/{relType}/{eventType}',
   'GET /_matrix/client/v1/rooms/{roomId}/threads',
+  'POST /_matrix/client/unstable/event_relationships',
   'POST /_matrix/client/v3/search',
   'GET /_matrix/client/v3/notifications',
   'GET /_matrix/client/v3/rooms/{roomId}/messages',
@@ -35,6 +36,8 @@ export const WITH_EVENTS: ReadonlySet<string> = new Set([
 
 /** Endpoints for clients that read nothing of events, or only write. */
 export const WITHOUT_EVENTS: ReadonlySet<string> = new Set([
+  'GET /_matrix/client/unstable/io.element.msc4306/rooms/{roomId}/thread/{rootId}/subscription',
+  'GET /_matrix/client/unstable/io.element.msc4308/thread_subscriptions',
   'GET /_matrix/client/v1/mutual_rooms',
   'GET /_matrix/client/unstable/uk.half-shot.msc2666/user/mutual_rooms',
   'GET /_matrix/client/v1/room_summary/{roomIdOrAlias}',
@@ -62,6 +65,13 @@ export const WITHOUT_EVENTS: ReadonlySet<string> = new Set([
   'GET /_matrix/client/v3/user/{userId}/rooms/{roomId}/tags',
   'GET /_matrix/client/v3/voip/turnServer',
   'GET /_matrix/client/versions',
+  'GET /_matrix/client/unstable/org.matrix.msc4140/delayed_events',
+  'GET /_matrix/client/unstable/org.matrix.msc4140/delayed_events/{delayId}',
+  'POST /_matrix/client/unstable/org.matrix.msc4140/delayed_events/{delayId}',
+  'POST /_matrix/client/unstable/org.matrix.msc4140/delayed_events/{delayId}/send',
+  'POST /_matrix/client/unstable/org.matrix.msc4140/delayed_events/{delayId}/cancel',
+  'POST /_matrix/client/unstable/org.matrix.msc4140/delayed_events/{delayId}/restart',
+  'GET /_matrix/client/unstable/org.matrix.msc4143/rtc/transports',
   'GET /_matrix/client/v3/pushrules/',
   'GET /_matrix/client/v3/pushrules/global/',
   'GET /_matrix/client/v3/pushrules/global/{kind}/{ruleId}',
@@ -191,6 +201,14 @@ async function askForRelations(
     });
     answers.push({ asked: `${person.userId} ${path}`, status, text });
   }
+  const path = '/_matrix/client/unstable/event_relationships';
+  for (const event_id of eventIds)
+    for (const direction of ['up', 'down']) {
+      const body = { event_id, direction, include_parent: true, include_children: true };
+      const options = { uncheckedBecause: 'the contents are made up' };
+      const { status, text } = await person.http.post(path, body, options);
+      answers.push({ asked: `${person.userId} relationships ${direction} ${event_id}`, status, text });
+    }
 }
 
 /** The marks that the walks look for, as highlights do not say them. */

@@ -304,7 +304,7 @@ describe('the endpoints of rooms', () => {
         'hello',
       ]);
       expect(await refused(bob.http.get(`${CLIENT}/sync`, { query: { filter: filterId } }))).to.equal(
-        '404 M_NOT_FOUND',
+        '400 M_INVALID_PARAM',
       );
       expect(await refused(alice.http.get(`${CLIENT}/sync`, { query: { since: 'nonsense' } }))).to.equal(
         '400 M_INVALID_PARAM',
