@@ -7,7 +7,7 @@ import { clientOfUrl, type Person, personOf, register } from '../support/person.
 import { startTroupe, type TroupeOptions, type TroupeProcess } from '../support/troupe-process.ts';
 import { createWriter, expectNothingLostOrDoubled, isRetryable, type Writer } from '../support/writers.ts';
 
-const STORY_TIMEOUT_MS = 300_000;
+const STORY_TIMEOUT_MS = 900_000;
 /** Requests under way are answered, nothing is waited for: far below the deadlines of a stop. */
 const QUICK_STOP_MS = 4_000;
 
