@@ -1,5 +1,7 @@
 import type { ReadDb } from '../db/kit/read-db.ts';
 import type { Config } from '../src/config/config.ts';
+import type { SharedReachability } from '../src/federation/client/reachability.ts';
+import type { FederationClient } from '../src/federation/federation-client.ts';
 import type { ServerKey } from '../src/matrix/signing.ts';
 import type { ThreadCaches } from '../src/streams/cache.ts';
 import type { ThreadViews } from '../src/streams/view.ts';
@@ -17,6 +19,10 @@ export interface Environment {
   readonly caches: ThreadCaches | null;
   /** The server's signing key. */
   readonly serverKey: ServerKey;
+  /** Speaks to other servers. What it is made of is loaded with the first request. */
+  readonly federationClient: FederationClient;
+  /** Which servers are out of reach; absent where nobody asks any. */
+  readonly reachability?: SharedReachability;
 }
 
 /** The context of an actor of this program. */

@@ -44,6 +44,8 @@ export interface Program {
   /** Where clients reach it, and where the inspector is; ports are never 0. */
   readonly address: ListenAddress;
   readonly inspectorAddress: ListenAddress;
+  /** Where other servers reach it with TLS; null where a proxy brings that. */
+  readonly federationAddress: ListenAddress | null;
   /** The one-time registration token for the first administrator; null once there is one. */
   readonly firstToken: string | null;
   readonly supervisor: Supervisor<ActorMap>;
@@ -89,6 +91,22 @@ function tryAddress(option: string, address: ListenAddress): Promise<ListenAddre
   });
 }
 
+/** The configuration with the ports that are really listened on. What cannot work is said now, before anything starts. */
+async function tryListeners(config: Config): Promise<Config> {
+  const { server, federation, inspector } = config;
+  const listen = await tryAddress('server.listen', server.listen);
+  await tryAddress('inspector.listen', inspector.listen);
+  if (federation.caFile !== '') {
+    const { readAuthorities } = await import('../src/http-client/authorities.ts');
+    readAuthorities(federation.caFile);
+  }
+  if (federation.listen === null) return { ...config, server: { ...server, listen } };
+  const { readCertificate } = await import('../src/http/kit/tls-certificate.ts');
+  readCertificate({ certificate: federation.tlsCertificate, key: federation.tlsKey });
+  const secure = await tryAddress('federation.listen', federation.listen);
+  return { ...config, server: { ...server, listen }, federation: { ...federation, listen: secure } };
+}
+
 async function readFirstToken(supervisor: Supervisor<ActorMap>): Promise<string | null> {
   const first = await supervisor.ref('accounts').ask('accounts.first-token', null);
   if (isRefusal(first)) throw new Error(`the first registration token cannot be stored: ${first.error}`);
@@ -125,6 +143,7 @@ function supervise(options: ProgramOptions, supervised: Supervised) {
         ...data,
         thread: MAIN_THREAD,
         actors: onMain,
+        random,
         clock,
         metrics,
         log,
@@ -151,16 +170,14 @@ function supervise(options: ProgramOptions, supervised: Supervised) {
 /**
  * Starts the whole server: locks and migrates the data folder, reads who it is, starts every thread and actor. Resolves when it answers.
  *
- * @throws FolderInUse, MigrationRefused, WrongServerName, PlacementError, AddressUnusable
+ * @throws FolderInUse, MigrationRefused, WrongServerName, PlacementError, AddressUnusable, CertificateUnusable, AuthoritiesUnusable
  */
 export async function startProgram(options: ProgramOptions): Promise<Program> {
   const lock = lockFolder(options.config.data.path);
   try {
     applyMigrations(databasePath(options.config.data.path), options.log);
     const serverKey = await openIdentity(options);
-    const listen = await tryAddress('server.listen', options.config.server.listen);
-    await tryAddress('inspector.listen', options.config.inspector.listen);
-    const config = { ...options.config, server: { ...options.config.server, listen } };
+    const config = await tryListeners(options.config);
     const data: ProgramData = { config, serverKey };
     const tree = supervisionTree(config);
     const onMain =
@@ -168,12 +185,15 @@ export async function startProgram(options: ProgramOptions): Promise<Program> {
     const definition = await loadActors(onMain.filter((name) => name !== 'inspector'));
     const { supervisor, close } = supervise(options, { tree, data, onMain, definition });
     await supervisor.start();
-    const address = await supervisor.ref(`http@${gatewayThread(1)}`).ask('http.read-addresses', null);
+    const { federation, ...address } = await supervisor
+      .ref(`http@${gatewayThread(1)}`)
+      .ask('http.read-addresses', null);
     const inspectorAddress = await supervisor.ref('inspector').ask('inspector.read-address', null);
     const firstToken = await readFirstToken(supervisor);
     return {
       address,
       inspectorAddress,
+      federationAddress: federation,
       firstToken,
       supervisor,
       async stop() {

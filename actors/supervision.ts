@@ -38,11 +38,23 @@ const OWNERS: readonly ActorName[] = [
   'media',
 ];
 
+/** Where slow peers delay nobody. */
+const COURIERS_THREAD = 'couriers';
+
+/** Those that speak to other servers. */
+const COURIERS: readonly ActorName[] = [
+  'server-keys',
+  'federation-sender',
+  'federation-receiver',
+  'remote-rooms',
+  'remote-devices',
+];
+
 /** Those that own nothing: beside the supervisor, away from the owners. */
 const UNOWNING: readonly ActorName[] = ['pool', 'previews'];
 
 /** Actors that `[actors] placement` may move: all but those that a thread cannot do without. */
-export const PLACEABLE: readonly ActorName[] = [...OWNERS, ...UNOWNING];
+export const PLACEABLE: readonly ActorName[] = [...OWNERS, ...COURIERS, ...UNOWNING];
 
 /** The name of a gateway thread. */
 export function gatewayThread(number: number): string {
@@ -66,8 +78,13 @@ function threadSpec(name: string, actors: readonly string[]): ThreadSpec {
  * announcement would wake it for nothing.
  */
 function workingThread(name: string, actors: readonly ActorName[]): ThreadSpec {
-  const hasOwners = actors.some((actor) => OWNERS.includes(actor));
+  const hasOwners = actors.some((actor) => !UNOWNING.includes(actor));
   return threadSpec(name, hasOwners ? [`views@${name}`, ...actors] : actors);
+}
+
+function homeOf(actor: ActorName): string {
+  if (COURIERS.includes(actor)) return COURIERS_THREAD;
+  return UNOWNING.includes(actor) ? MAIN_THREAD : STORE_THREAD;
 }
 
 /**
@@ -81,8 +98,7 @@ export function supervisionTree(config: Config): SupervisionTree {
   for (const actor of Object.keys(placement)) {
     if (!PLACEABLE.some((name) => name === actor)) throw new PlacementError(actor);
   }
-  const threadOf = (actor: ActorName): string =>
-    placement[actor] ?? (UNOWNING.includes(actor) ? MAIN_THREAD : STORE_THREAD);
+  const threadOf = (actor: ActorName): string => placement[actor] ?? homeOf(actor);
   const placedOn = (thread: string): readonly ActorName[] =>
     PLACEABLE.filter((actor) => threadOf(actor) === thread);
   const gateways = Array.from({ length: config.server.gateways }, (_, index) => gatewayThread(index + 1));

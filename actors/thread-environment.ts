@@ -1,13 +1,19 @@
 import { openReadDb } from '../db/kit/read-connections.ts';
 import { databasePath } from '../db/kit/sqlite.ts';
 import type { Config } from '../src/config/config.ts';
+import { lazyFederationClient } from '../src/federation/client/lazy-client.ts';
+import { openReachability } from '../src/federation/client/reachability.ts';
 import type { Clock } from '../src/kit/clock.ts';
 import type { Logger } from '../src/kit/logger.ts';
 import type { Metrics } from '../src/kit/metrics.ts';
+import type { Random } from '../src/kit/random.ts';
 import type { ServerKey } from '../src/matrix/signing.ts';
 import { createThreadCaches } from '../src/streams/cache-store.ts';
 import { createThreadViews } from '../src/streams/thread-views.ts';
 import type { Environment } from './environment.ts';
+
+/** How finely targets of one priority are drawn by their weight. */
+const DRAW_STEPS = 65_536;
 
 /** What every thread is told of the program. */
 export interface ProgramData {
@@ -23,6 +29,7 @@ export interface ThreadParts extends ProgramData {
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly log: Logger;
+  readonly random: Random;
 }
 
 /**
@@ -37,13 +44,21 @@ export function openThreadEnvironment(parts: ThreadParts): {
   const { config, serverKey, clock, metrics, log } = parts;
   const subscriber = `views@${parts.thread}`;
   const db = openReadDb(databasePath(config.data.path), { metrics, clock, log });
-  if (!parts.actors.includes(subscriber)) {
-    return { env: { config, serverKey, db, streams: null, caches: null }, close: () => db.close() };
-  }
-  const caches = createThreadCaches({ db, metrics });
+  const caches = parts.actors.includes(subscriber) ? createThreadCaches({ db, metrics }) : null;
+  const reachability = openReachability(clock, db, () => caches);
+  const federationClient = lazyFederationClient(async () => {
+    const [{ createFederationClient }, { systemNameLookup }] = await Promise.all([
+      import('../src/federation/client/create-client.ts'),
+      import('../src/federation/client/name-lookup.ts'),
+    ]);
+    const names = systemNameLookup(() => parts.random.integer(DRAW_STEPS) / DRAW_STEPS, clock);
+    return createFederationClient({ config, serverKey, clock, metrics, log, names, reachability });
+  });
+  const shared = { config, serverKey, federationClient, reachability, db };
+  if (caches === null) return { env: { ...shared, streams: null, caches }, close: () => db.close() };
   const streams = createThreadViews({ subscriber, db, caches, clock, metrics, log });
   return {
-    env: { config, serverKey, db, streams, caches },
+    env: { ...shared, streams, caches },
     close() {
       streams.close();
       db.close();

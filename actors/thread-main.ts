@@ -16,6 +16,16 @@ await serveWorkerThread<ActorMap, Environment>(async ({ thread, actors, metrics,
   const sink = batchLines((lines) => void process.stderr.write(lines), setImmediate);
   const log = createLogger({ level: config.log.level, thread, sink, now: () => clock.now() });
   const definition = await loadActors(actors);
-  const { env, close } = openThreadEnvironment({ config, serverKey, thread, actors, clock, metrics, log });
-  return { clock, random: systemRandom, log, env, definition, close };
+  const random = systemRandom;
+  const { env, close } = openThreadEnvironment({
+    config,
+    serverKey,
+    thread,
+    actors,
+    clock,
+    random,
+    metrics,
+    log,
+  });
+  return { clock, random, log, env, definition, close };
 });

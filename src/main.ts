@@ -35,14 +35,17 @@ function readConfig(ownFile: string | undefined): Config {
   });
 }
 
-function urlOf({ host, port }: ListenAddress): string {
-  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+function urlOf({ host, port }: ListenAddress, scheme = 'http'): string {
+  return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
 function printWelcome(config: Config, program: Program): void {
   const lines = [
     'Troupe, a Matrix homeserver',
     `  listening on        ${urlOf(program.address)}`,
+    ...(program.federationAddress === null
+      ? []
+      : [`  with TLS            ${urlOf(program.federationAddress, 'https')}`]),
     `  server name         ${config.server.name}`,
     `  data folder         ${resolve(config.data.path)}`,
     `  inspector           ${urlOf(program.inspectorAddress)}/_troupe/inspector/v1`,

@@ -37,12 +37,13 @@ export const federationActor = defineActor<FederationProtocol>({
 
     /** Those in the room after the event, and the one that it may have put out. */
     async function destinationsOf(event: QueueEvent): Promise<Set<string>> {
-      const { roomId, position, removedUserId, furtherHosts = [] } = event;
+      const { roomId, position, removedUserId, furtherHosts = [], exceptHost } = event;
       // The caches of another thread than that of the rooms know of the event only when its view does.
       await context.env.streams?.reached('events', position);
       const removed = removedUserId === undefined ? undefined : domainOf(removedUserId);
       const hosts = new Set([...(await otherHosts(roomId)), ...furtherHosts]);
       if (removed !== undefined && removed !== ownName) hosts.add(removed);
+      if (exceptHost !== undefined) hosts.delete(exceptHost);
       return hosts;
     }
 
@@ -52,13 +53,18 @@ export const federationActor = defineActor<FederationProtocol>({
         async 'federation.queue-room-edu'({ roomId, edu }) {
           for (const host of await otherHosts(roomId)) owner.append(eduRow(host, edu));
         },
+        async 'federation.queue-rooms-edu'({ roomIds, edu }) {
+          const hosts = new Set<string>();
+          for (const roomId of roomIds) for (const host of await otherHosts(roomId)) hosts.add(host);
+          for (const host of hosts) owner.append(eduRow(host, edu));
+        },
         'federation.queue-edu'({ destination, edu }) {
           if (destination !== ownName) owner.append(eduRow(destination, edu));
         },
         async 'federation.queue-event'(event) {
-          const { eventId, position: eventPosition } = event;
+          const { roomId, eventId, position: eventPosition } = event;
           for (const destination of await destinationsOf(event))
-            owner.append({ kind: 'event', destination, eventId, eventPosition });
+            owner.append({ kind: 'event', destination, roomId, eventId, eventPosition });
         },
       },
     };

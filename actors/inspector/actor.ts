@@ -13,6 +13,7 @@ import { defineActor, type Environment } from '../environment.ts';
 import type { ActorDefinition } from '../kit/actor.ts';
 import type { Supervisor } from '../kit/supervisor.ts';
 import type { ActorMap } from '../protocols.ts';
+import { readDestinations, retryDestination } from './destinations.ts';
 import { deleteRoom, purgeRoom } from './purges.ts';
 import { startInspectorListener } from './listener.ts';
 import type { InspectorProtocol, InspectorSubject } from './protocol.ts';
@@ -84,6 +85,9 @@ export function defineInspectorActor(
             await inspected.restart(name);
             return { restarted: name };
           },
+          'inspector.read-destinations': (page) => readDestinations(context, page),
+          'inspector.retry-destination': (request) => retryDestination(context, request),
+          'inspector.add-signing-key': () => context.ref('server-keys').ask('server-keys.add-own-key', null),
           'inspector.read-address': () => listener.address,
         },
         stop: () => listener.close(),

@@ -9,6 +9,7 @@ import type {
   StateExplanation,
   StateQuestion,
 } from '../../src/state-resolution/explanation.ts';
+import type { DestinationState } from '../federation-sender/protocol.ts';
 import type { Ask } from '../kit/protocol.ts';
 
 /** A list that the inspector can give of everything that runs. */
@@ -50,6 +51,18 @@ export type InspectorProtocol = {
   >;
   /** Ends the present life of an actor and starts the next. Refused with M_NOT_FOUND. Answers when the next has started. */
   'inspector.restart-actor': Ask<{ readonly name: string }, { readonly restarted: string } | Refusal>;
+  /** Other servers by name, after `after`: what waits for them, and whether they answer. 503 when the sender does not answer. */
+  'inspector.read-destinations': Ask<
+    { readonly after: string | null; readonly limit: number },
+    { readonly kind: 'destinations'; readonly destinations: readonly DestinationState[] } | Refusal
+  >;
+  /** Tries another server at once, whatever its back-off. Refused with M_NOT_FOUND; 503 when the sender does not answer. */
+  'inspector.retry-destination': Ask<
+    { readonly destination: string },
+    { readonly retried: string } | Refusal
+  >;
+  /** Makes a signing key of this server: published at once, used from the next start on. Refused when the store takes no writes (503). */
+  'inspector.add-signing-key': Ask<null, { readonly kind: 'added'; readonly keyId: string } | Refusal>;
   /** Where its own listener listens; the port is never 0. */
   'inspector.read-address': Ask<null, ListenAddress>;
 };

@@ -8,6 +8,7 @@ import {
   setQuarantine,
   storeMedia,
   storePreview,
+  storeRemoteMedia,
 } from '../../db/media/writer.ts';
 import { mediaFolder, sweepTemporaryFiles } from '../../src/media/blob-store.ts';
 import { isRefusal, type Refusal, refuse } from '../../src/matrix/refusal.ts';
@@ -18,6 +19,7 @@ import type { InputOf, OutputOf } from '../kit/protocol.ts';
 import { unavailableRefusal } from '../unavailable-refusal.ts';
 import { createContentWaiters } from './content-waiters.ts';
 import type { MediaProtocol } from './protocol.ts';
+import { createRemoteCopies } from './remote-copies.ts';
 import { createThumbnailDesk } from './thumbnail-desk.ts';
 
 const MAILBOX_LIMIT = 10_000;
@@ -106,12 +108,20 @@ export const mediaActor = defineActor<MediaProtocol>({
     const waiters = createContentWaiters(clock);
     const thumbnails = createThumbnailDesk(context);
     await sweep(context);
+    const copies = await createRemoteCopies(context);
     return {
       handlers: {
         async 'media.store'({ uploader, blob }) {
           const mediaId = random.text(MEDIA_ID_LENGTH);
           const row = { ...blob, origin, mediaId, uploader, now: clock.now() };
           return (await writeFreely(context, storeMedia(row))) ?? { kind: 'stored', mediaId };
+        },
+        async 'media.store-remote'({ origin: server, mediaId, blob }) {
+          const row = { ...blob, origin: server, mediaId, now: clock.now() };
+          const refused = await writeFreely(context, storeRemoteMedia(row));
+          if (refused !== null) return refused;
+          copies.added(blob.sizeBytes);
+          return { kind: 'stored' };
         },
         'media.reserve': ({ userId }) => reserve(context, userId),
         async 'media.fill'(input) {

@@ -10,6 +10,11 @@ export type MediaProtocol = {
     { readonly uploader: string | null; readonly blob: MediaBlob },
     { readonly kind: 'stored'; readonly mediaId: string } | Refusal
   >;
+  /** Keeps content of another server that is on disk, until others need its room. What is there already stays. */
+  'media.store-remote': Ask<
+    { readonly origin: string; readonly mediaId: string; readonly blob: MediaBlob },
+    { readonly kind: 'stored' } | Refusal
+  >;
   /**
    * Reserves a name for content that is to come. Refused with M_LIMIT_EXCEEDED when the user has too many of them. `expiresTs` is in
    * milliseconds since the epoch.

@@ -1,10 +1,13 @@
 import { availableParallelism } from 'node:os';
 import type { Piscina } from 'piscina';
-import { type Refusal, refuse } from '../../src/matrix/refusal.ts';
+import type { JsonObject } from '../../src/kit/json.ts';
+import { type Refusal, isRefusal, refuse } from '../../src/matrix/refusal.ts';
+import type { RenderTask } from '../../src/media/render-thumbnail.ts';
 import type { ThumbnailFile } from '../../src/media/thumbnail.ts';
 import { defineActor } from '../environment.ts';
 import type { PoolProtocol } from './protocol.ts';
 import type {
+  checkEvents,
   diffStates,
   explainState,
   hashPassword,
@@ -27,6 +30,7 @@ const WORKER = new URL('./worker.ts', import.meta.url).href;
 
 /** The tasks of the worker, by name. */
 interface Tasks {
+  readonly checkEvents: typeof checkEvents;
   readonly hashPassword: typeof hashPassword;
   readonly verifyPassword: typeof verifyPassword;
   readonly renderThumbnail: typeof renderThumbnail;
@@ -90,38 +94,37 @@ export const poolActor = defineActor<PoolProtocol>({
       }
     }
 
-    async function runOnStates<Name extends 'resolveState' | 'explainState' | 'diffStates'>(
+    /** What is broken is one task, on a thread that keeps nothing: other tasks and all passwords shall not suffer from it. */
+    async function runApart<Name extends Exclude<keyof Tasks, 'hashPassword' | 'verifyPassword'>>(
       name: Name,
       task: Parameters<Tasks[Name]>[0],
+      about: JsonObject,
     ): Promise<Awaited<ReturnType<Tasks[Name]>> | Refusal> {
       try {
         return await submit(name, task);
       } catch (error) {
-        // What is broken is one room, on a thread that keeps nothing: other rooms and all passwords shall not suffer from it, as they
-        // would from crashes of the pool, and the server from too many of them.
-        context.log.error('the states of a room could not be worked on', {
-          task: name,
-          roomId: task.roomId,
-          error,
-        });
-        return refuse('M_UNKNOWN', `the states of ${task.roomId} could not be worked on`, { status: 500 });
+        context.log.error('a task of the pool failed', { task: name, ...about, error });
+        return refuse('M_UNKNOWN', `the server failed in ${name}`, { status: 500 });
       }
     }
 
-    async function render(task: Parameters<Tasks['renderThumbnail']>[0]): Promise<ThumbnailFile | Refusal> {
+    const runOnStates = <Name extends 'resolveState' | 'explainState' | 'diffStates'>(
+      name: Name,
+      task: Parameters<Tasks[Name]>[0],
+    ): Promise<Awaited<ReturnType<Tasks[Name]>> | Refusal> => runApart(name, task, { roomId: task.roomId });
+
+    async function render(task: RenderTask): Promise<ThumbnailFile | Refusal> {
       // The native library stays loaded on this thread, because those of the pool come and go, and it must not be unloaded under one of them.
       await import('sharp');
-      try {
-        return await submit('renderThumbnail', task);
-      } catch (error) {
-        // One picture shall not take passwords down with it.
-        context.log.error('a thumbnail could not be made', { source: task.source, error });
-        return refuse('M_UNKNOWN', 'The thumbnail could not be made.', { status: 500 });
-      }
+      return runApart('renderThumbnail', task, { source: task.source });
     }
 
     return {
       handlers: {
+        async 'pool.check-events'(task) {
+          const events = await runApart('checkEvents', task, { events: task.events.length });
+          return isRefusal(events) ? events : { kind: 'checked', events };
+        },
         'pool.render-thumbnail': render,
         async 'pool.hash-password'(task) {
           const hash = await runOnPassword('hashPassword', task);

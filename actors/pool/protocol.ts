@@ -6,9 +6,11 @@ import type {
   StateExplanation,
   StateQuestion,
 } from '../../src/state-resolution/explanation.ts';
+import type { EventCheck } from '../../src/federation/trust/check-events.ts';
 import type { RenderTask } from '../../src/media/render-thumbnail.ts';
 import type { ThumbnailFile } from '../../src/media/thumbnail.ts';
 import type { Ask } from '../kit/protocol.ts';
+import type { CheckedEvent } from '../server-keys/protocol.ts';
 
 /** A state that takes part in a resolution: one that is stored, with entries laid over it that are not. */
 export interface StateBranch {
@@ -59,6 +61,11 @@ export type PoolProtocol = {
   'pool.explain-state': Ask<ExplanationTask, StateExplanation | Refusal>;
   /** Says in what two states differ. Refused as `pool.explain-state`. */
   'pool.diff-states': Ask<DifferenceTask, StateDifference | Refusal>;
+  /** Checks events of another server. Refused with M_LIMIT_EXCEEDED when too much is waiting, M_UNKNOWN (500) for a defect, which is logged. */
+  'pool.check-events': Ask<
+    EventCheck,
+    { readonly kind: 'checked'; readonly events: readonly CheckedEvent[] } | Refusal
+  >;
   /**
    * Makes a thumbnail. Refused with M_UNKNOWN (400) for what is no picture, M_TOO_LARGE for one with too many pixels, M_LIMIT_EXCEEDED when
    * too much is waiting, M_UNKNOWN (500) when it could not be written: that is logged.

@@ -1,8 +1,10 @@
 import { hashSync, verifySync } from '@node-rs/argon2';
 import type { Refusal } from '../../src/matrix/refusal.ts';
+import type { EventCheck } from '../../src/federation/trust/check-events.ts';
 import type { RenderTask } from '../../src/media/render-thumbnail.ts';
 import type { ThumbnailFile } from '../../src/media/thumbnail.ts';
 import type { StateDifference, StateExplanation } from '../../src/state-resolution/explanation.ts';
+import type { CheckedEvent } from '../server-keys/protocol.ts';
 import type { DifferenceTask, ExplanationTask, ResolutionTask, ResolvedStates } from './protocol.ts';
 
 /**
@@ -34,6 +36,11 @@ export function verifyPassword(task: { readonly password: string; readonly hash:
 }
 
 // Loaded with the first task of its kind: a thread that checks passwords needs no database.
+
+/** Checks events of another server. */
+export async function checkEvents(task: EventCheck): Promise<readonly CheckedEvent[]> {
+  return (await import('../../src/federation/trust/check-events.ts')).checkEvents(task);
+}
 
 /** Makes a thumbnail. */
 export async function renderThumbnail(task: RenderTask): Promise<ThumbnailFile | Refusal> {

@@ -4,6 +4,8 @@ import { defineActor } from '../environment.ts';
 import type { InputOf, OutputOf } from '../kit/protocol.ts';
 import { ownMemoryStream } from '../stream-owner.ts';
 import type { PresenceProtocol, PresenceState } from './protocol.ts';
+import { createRemotePresence } from './remote-presence.ts';
+import { tellOtherServers } from './tell-other-servers.ts';
 import { createUserPresence, type UserPresence } from './user-presence.ts';
 
 type SetPresence = InputOf<PresenceProtocol, 'presence.set-presence'>;
@@ -68,7 +70,9 @@ export const presenceActor = defineActor<PresenceProtocol>({
       const presence = signs.shown();
       // Whoever is there has been active within the life of a sign.
       const isCurrentlyActive = isActive(presence);
-      owner.append({ userId, presence, statusMessage, lastActiveTs, isCurrentlyActive, roomIds });
+      const row = { userId, presence, statusMessage, lastActiveTs, isCurrentlyActive, roomIds };
+      tellOtherServers(context, owner.latest(userId), row);
+      owner.append(row);
     }
 
     async function publishChange(userId: string, user: Present): Promise<void> {
@@ -100,7 +104,12 @@ export const presenceActor = defineActor<PresenceProtocol>({
     });
 
     return {
-      handlers: { ...handlers, 'presence.set-presence': setPresence, 'presence.note-sync': noteSync },
+      handlers: {
+        ...handlers,
+        'presence.set-presence': setPresence,
+        'presence.note-sync': noteSync,
+        'presence.receive-remote': createRemotePresence(context, owner),
+      },
     };
   },
 });

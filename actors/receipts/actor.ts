@@ -10,6 +10,8 @@ import { unavailableRefusal } from '../unavailable-refusal.ts';
 import type { ReceiptsProtocol } from './protocol.ts';
 
 type SetReceipt = InputOf<ReceiptsProtocol, 'receipts.set-receipt'>;
+type ReceiveRemote = InputOf<ReceiptsProtocol, 'receipts.receive-remote'>;
+type RemoteReply = OutputOf<ReceiptsProtocol, 'receipts.receive-remote'>;
 type SetReceiptReply = OutputOf<ReceiptsProtocol, 'receipts.set-receipt'>;
 
 const MAILBOX_LIMIT = 10_000;
@@ -26,37 +28,49 @@ export const receiptsActor = defineActor<ReceiptsProtocol>({
   order: {
     kind: 'by-key',
     turnBudget: TURN_BUDGET,
-    key(message, input) {
-      if (message !== 'receipts.set-receipt') return null;
-      const { roomId, userId } = input as SetReceipt;
-      return `${roomId} ${userId}`;
+    key(_message, input) {
+      return 'userId' in input ? `${input.roomId} ${input.userId}` : null;
     },
   },
   async start(context) {
     const { owner, handlers } = await ownDurableStream(context, receiptsStream);
 
-    async function setReceipt(input: SetReceipt): Promise<SetReceiptReply> {
-      const receipt = { ...input, threadId: input.threadId ?? '' };
-      const place = await findReceiptPlace(context.env.db, receipt);
-      if (place === undefined)
-        return refuse('M_NOT_FOUND', `event ${input.eventId} is not in ${input.roomId}`);
-      if (!place.isForward) return { kind: 'stored', position: owner.currentToken() };
-      const ts = context.clock.now();
+    async function store(input: SetReceipt, ts: number): Promise<SetReceiptReply> {
       const outcome = await owner.write({
         count: 1,
-        steps: storeReceipt({ ...receipt, ts }),
+        steps: storeReceipt({ ...input, threadId: input.threadId ?? '', ts }),
         rows: () => [[{ ...input, ts }]],
       });
       if (outcome.kind === 'unavailable') return unavailableRefusal(outcome, context.env.config);
       if (outcome.kind === 'refused') return refuse('M_NOT_FOUND', `there is no room ${input.roomId}`);
-      tellOtherServers(context, input, ts);
       return { kind: 'stored', position: outcome.position ?? owner.currentToken() };
+    }
+
+    async function setReceipt(input: SetReceipt): Promise<SetReceiptReply> {
+      const place = await findReceiptPlace(context.env.db, { ...input, threadId: input.threadId ?? '' });
+      if (place === undefined)
+        return refuse('M_NOT_FOUND', `event ${input.eventId} is not in ${input.roomId}`);
+      if (!place.isForward) return { kind: 'stored', position: owner.currentToken() };
+      const ts = context.clock.now();
+      const stored = await store(input, ts);
+      if (stored.kind === 'stored') tellOtherServers(context, input, ts);
+      return stored;
+    }
+
+    async function receiveRemote(input: ReceiveRemote): Promise<RemoteReply> {
+      const { ts, ...receipt } = { ...input, type: 'm.read' as const };
+      const place = await findReceiptPlace(context.env.db, { ...receipt, threadId: input.threadId ?? '' });
+      // An event that is not known may come yet: who says so knows the room, too.
+      if (place !== undefined && !place.isForward) return { kind: 'stored' };
+      const stored = await store(receipt, ts);
+      return stored.kind === 'stored' ? { kind: 'stored' } : stored;
     }
 
     return {
       handlers: {
         ...handlers,
         'receipts.set-receipt': setReceipt,
+        'receipts.receive-remote': receiveRemote,
         // Nobody finds the room any more: what caches hold of it was dropped with it.
         'receipts.forget-room': ({ roomNid }) =>
           forgetRows(context, forgetRoom(roomNid, FORGOTTEN_ROWS_MAX), () => null),

@@ -12,16 +12,20 @@ import { ownDurableStream } from '../stream-owner.ts';
 import type { Handlers } from '../kit/actor.ts';
 import { unavailableRefusal } from '../unavailable-refusal.ts';
 import { acceptJoin } from './accept-join.ts';
+import { acceptKnock } from './accept-knock.ts';
 import { unlessClosed, unlessEnteringClosed } from './blocked-rooms.ts';
 import { changeMembership } from './change-membership.ts';
 import { type CommitRows, createCommit } from './commit-events.ts';
 import { createRoom, type RoomMaker } from './create-room.ts';
 import { forgetRoom } from './forget-room.ts';
 import { createJoinReception } from './join-reception.ts';
-import { makeJoin } from './make-join.ts';
+import { acceptLeave } from './leave-out-of-band.ts';
+import { makeInvite } from './make-invite.ts';
+import { makeJoin, makeKnock, makeLeave } from './make-join.ts';
 import type { RoomsProtocol } from './protocol.ts';
 import { pruneStickySlice, pruneTransactionSlice, startPruning } from './pruning.ts';
 import { receiveEvent } from './receive-event.ts';
+import { createHistoryWriter, receiveHistory } from './receive-history.ts';
 import { receiveInvite } from './receive-invite.ts';
 import { receiveOutliers } from './receive-outliers.ts';
 import { reconsiderSticky } from './reconsider-sticky.ts';
@@ -39,6 +43,7 @@ import { settleCommits } from './settled-commits.ts';
 import { createTransactionMemory } from './transaction-memory.ts';
 import { updateMemberProfile, updateProfile } from './update-profile.ts';
 import { upgradeRoom } from './upgrade-room.ts';
+import { vouchForJoin } from './vouch-for-join.ts';
 
 const MAILBOX_LIMIT = 10_000;
 /** Messages of one room that are handled before the other rooms get their turn. */
@@ -137,6 +142,7 @@ export const roomsActor = defineActor<RoomsProtocol>({
     const pruning = { clock, ended, write, crash: (error: unknown) => context.crash(error) };
     startPruning(pruning, pruneTransactionSlice);
     startPruning(pruning, pruneStickySlice);
+    const history = createHistoryWriter(context, owner);
     const own: Handlers<RoomsProtocol> = {
       ...handlers,
       ...startPurging(context, { desk, position: () => owner.currentToken(), write }),
@@ -154,11 +160,18 @@ export const roomsActor = defineActor<RoomsProtocol>({
       'rooms.forget-room': (input) => forgetRoom(context, write, input),
       'rooms.receive-event': (input) => receiveEvent(desk, input),
       'rooms.receive-outliers': (input) => receiveOutliers(desk, input),
+      'rooms.receive-history': (input) => receiveHistory(desk, history, input),
       'rooms.reconsider-events': (input) => reconsiderEvents(desk, input),
       'rooms.reconsider-sticky': (input) => reconsiderSticky(desk, input),
       'rooms.receive-invite': unlessClosed(desk.db, (input) => receiveInvite(desk, reception, input)),
       'rooms.accept-join': unlessClosed(desk.db, (input) => acceptJoin(desk, reception, input)),
       'rooms.make-join': unlessClosed(desk.db, (input) => makeJoin(desk, input)),
+      'rooms.make-knock': unlessClosed(desk.db, (input) => makeKnock(desk, input)),
+      'rooms.make-leave': (input) => makeLeave(desk, input),
+      'rooms.make-invite': unlessClosed(desk.db, (input) => makeInvite(desk, input)),
+      'rooms.vouch-for-join': unlessClosed(desk.db, (input) => vouchForJoin(desk, input)),
+      'rooms.accept-knock': unlessClosed(desk.db, (input) => acceptKnock(desk, reception, input)),
+      'rooms.accept-leave': (input) => acceptLeave(desk, input),
     };
     const reception = createJoinReception(own, {
       maker,

@@ -19,6 +19,8 @@ export interface Incoming {
   readonly receipt: Receipt;
   /** Null: it was made here. */
   readonly receivedFrom: string | null;
+  /** Once accepted, it goes to the other servers of the room. */
+  readonly isRelayed?: boolean;
   readonly stateBefore: readonly string[] | null;
   /** What is not known cannot be had. */
   readonly isFinal: boolean;

@@ -7,6 +7,7 @@ import { isRefusal, type Refusal, refuse } from '../../src/matrix/refusal.ts';
 import type { AuthState, StateKey } from '../../src/matrix/rooms/auth-decision.ts';
 import type { RoomVersion } from '../../src/matrix/rooms/room-versions.ts';
 import { stateName } from '../../src/matrix/state-resolution/state-map.ts';
+import type { StateBranch } from '../pool/protocol.ts';
 import { isRejected, pduOf } from './judge-event.ts';
 import type { Resolver } from './resolution.ts';
 import type { Room } from './room-memory.ts';
@@ -80,7 +81,7 @@ export async function loadBranch(
 }
 
 /** A state given entry by entry, as what it changes in the current one. Entries that were rejected are in no state. */
-async function branchOfEvents(
+export async function branchOfEvents(
   db: ReadDb,
   room: Room,
   eventIds: readonly string[],
@@ -110,24 +111,37 @@ async function branchOfEvents(
   return { stateGroup: room.stateGroup, changes: [...changes, ...given.values()] };
 }
 
-/** The state that several stored ones resolve to. */
-async function resolveGroups(
+/**
+ * The state that several others resolve to; none: no state. Nothing is resolved where there is one only.
+ *
+ * @returns refused as the resolver refuses
+ */
+export async function resolveBranches(
   desk: BranchDesk,
-  room: Room,
-  groups: readonly number[],
+  room: Pick<Room, 'roomId' | 'version'>,
+  branches: readonly StateBranch[],
 ): Promise<Branch | Refusal> {
-  const [only, second] = groups;
+  const [only, second] = branches;
   if (only === undefined) return NO_STATE;
-  if (second === undefined) return { stateGroup: only, changes: [] };
+  if (second === undefined) return only;
   const resolved = await desk.resolver.resolve({
     roomVersion: room.version.id,
     roomId: room.roomId,
-    branches: groups.map((stateGroup) => ({ stateGroup, changes: [] })),
+    branches,
     unstored: [],
     comparedWith: null,
   });
   if (isRefusal(resolved)) return resolved;
-  return { stateGroup: groups[resolved.base] ?? only, changes: resolved.changes };
+  return { stateGroup: (branches[resolved.base] ?? only).stateGroup, changes: resolved.changes };
+}
+
+/** The state that several stored ones resolve to. */
+function resolveGroups(desk: BranchDesk, room: Room, groups: readonly number[]): Promise<Branch | Refusal> {
+  return resolveBranches(
+    desk,
+    room,
+    groups.map((stateGroup) => ({ stateGroup, changes: [] })),
+  );
 }
 
 function isSameSet<T>(left: ReadonlySet<T>, right: ReadonlySet<T>): boolean {

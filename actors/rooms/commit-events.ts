@@ -3,7 +3,7 @@ import type { EventsRow } from '../../db/rooms/stream-reader.ts';
 import type { TransactionKey } from '../../db/rooms/transaction-reader.ts';
 import type { EventWrite, RoomsGuard } from '../../db/rooms/writer.ts';
 import type { JsonObject } from '../../src/kit/json.ts';
-import { isOfServer } from '../../src/matrix/identifiers/domain.ts';
+import { domainOf, isOfServer } from '../../src/matrix/identifiers/domain.ts';
 import { relationOf } from '../../src/matrix/events/relation.ts';
 import { type Refusal, refuse } from '../../src/matrix/refusal.ts';
 import { eventsStream } from '../../src/streams/events-stream.ts';
@@ -103,10 +103,10 @@ export function aliasFacts(aliases: readonly string[]): readonly Fact[] {
   return aliases.map((alias) => ({ fact: 'room-alias', alias }));
 }
 
-/** Hands events of ours to the queues for other servers. */
+/** Hands events of ours, and what came through us, to the queues for other servers. */
 function announceEvents(
   context: TroupeContext,
-  { roomId: ofRoom, rows, furtherHosts, unseen = [] }: RoomCommit,
+  { roomId: ofRoom, rows, furtherHosts, unseen = [], relayed }: RoomCommit,
   firstPosition: number,
 ): void {
   const federation = context.ref('federation');
@@ -114,7 +114,8 @@ function announceEvents(
     federation.tell('federation.queue-event', { roomId: ofRoom, eventId, position: firstPosition + offset });
   for (const [offset, row] of rows.entries()) {
     if (row?.kind !== 'event') continue;
-    const { roomId, eventId, membership, stateKey } = row;
+    const { roomId, eventId, membership, stateKey, sender } = row;
+    if (relayed !== undefined && eventId !== relayed) continue;
     const isRemoval = membership === 'leave' || membership === 'ban';
     federation.tell('federation.queue-event', {
       roomId,
@@ -122,6 +123,8 @@ function announceEvents(
       position: firstPosition + offset,
       ...(isRemoval && stateKey !== null ? { removedUserId: stateKey } : {}),
       ...(furtherHosts !== undefined && { furtherHosts }),
+      // Its own server has it: it came from there.
+      ...(relayed !== undefined && { exceptHost: domainOf(sender) ?? '' }),
     });
   }
 }
@@ -139,6 +142,8 @@ export interface RoomCommit {
   readonly steps: readonly WriteStep[];
   /** True: its events are ours, and go to the other servers of the room. */
   readonly isOurs: boolean;
+  /** The one event of another server that came through us, and goes to the other servers of the room. */
+  readonly relayed?: string;
   /**
    * Rows of a room that comes into being with this write: they take the positions after the others. No other server is in it yet, so that
    * its events go nowhere.
@@ -172,7 +177,7 @@ export function createCommit(context: TroupeContext, owner: DurableStreamOwner<E
     if (outcome.kind === 'unavailable') return unavailableRefusal(outcome, context.env.config);
     if (outcome.kind === 'refused') return refusalOf(outcome.refusal);
     if (outcome.position === null) throw new Error('a write without rows was committed');
-    if (isOurs) announceEvents(context, write, outcome.position);
+    if (isOurs || write.relayed !== undefined) announceEvents(context, write, outcome.position);
     announceState(context, roomId, rows);
     if (successor !== undefined) announceState(context, successor.roomId, successor.rows);
     if (facts.length > 0) context.ref('caches').tell('caches.invalidate', { facts });

@@ -82,6 +82,32 @@ function stripState(events: readonly JsonObject[]): readonly JsonObject[] {
   return stripped;
 }
 
+/** What another server tells of its room to who is not in it. */
+interface ToldState {
+  /** As clients get it. */
+  readonly strippedState: readonly JsonObject[];
+  /** Who made the room; empty where it is not told. */
+  readonly creator: string;
+}
+
+/**
+ * Checks what another server tells of its room beside an invite or a knock.
+ *
+ * @returns refused with M_MISSING_PARAM or M_INVALID_PARAM when the create event is missing where it must not be, or is of another room or
+ * version
+ */
+export function checkToldState(
+  version: RoomVersion,
+  roomId: string,
+  state: readonly JsonObject[],
+): ToldState | Refusal {
+  const create = state.find((event) => event['type'] === 'm.room.create' && event['state_key'] === '');
+  const wrong = checkCreate(version, roomId, create);
+  if (wrong !== undefined) return wrong;
+  const creator = typeof create?.['sender'] === 'string' ? create['sender'] : '';
+  return { strippedState: stripState(state), creator };
+}
+
 /**
  * Checks what an invite says of itself: the sender has checked its signatures.
  *
@@ -97,11 +123,6 @@ export function checkInvite(input: ReceiveInvite, serverName: string): CheckedIn
   if (type !== 'm.room.member' || content['membership'] !== 'invite' || target === undefined)
     return refuse('M_BAD_JSON', 'the event is no invite');
   if (!isOfServer(target, serverName)) return refuse('M_BAD_JSON', `${target} is not a user of this server`);
-  const create = input.strippedState.find(
-    (event) => event['type'] === 'm.room.create' && event['state_key'] === '',
-  );
-  const wrong = checkCreate(version, input.roomId, create);
-  if (wrong !== undefined) return wrong;
-  const creator = typeof create?.['sender'] === 'string' ? create['sender'] : '';
-  return { version, pdu, target, strippedState: stripState(input.strippedState), creator };
+  const told = checkToldState(version, input.roomId, input.strippedState);
+  return isRefusal(told) ? told : { version, pdu, target, ...told };
 }

@@ -330,7 +330,8 @@ async function writePlacement(
     writeResolved(ledger, room, placement, head.state);
     await writeDeparture(desk, ledger, room, changes);
   }
-  const outcome = await desk.commit({ roomId: room.roomId, ...ledger, isOurs: false });
+  const relayed = incoming.isRelayed === true && isVisible ? { relayed: eventId } : {};
+  const outcome = await desk.commit({ roomId: room.roomId, ...ledger, isOurs: false, ...relayed });
   const hasRedacted = assessment.redaction?.isApplied === true || released.length > 0;
   const isStale = isRefusal(outcome) || hasRedacted || changes.length > 0;
   if (isStale) desk.rooms.discard(room);

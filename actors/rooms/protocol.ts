@@ -2,6 +2,7 @@ import type { JsonObject } from '../../src/kit/json.ts';
 import type { Refusal } from '../../src/matrix/refusal.ts';
 import type { StreamOwnerProtocol } from '../../src/streams/message.ts';
 import type { Ask, Tell } from '../kit/protocol.ts';
+import type { RoomsForeignProtocol } from './foreign-protocol.ts';
 
 /** An event to be made by us: everything that the sender decides. */
 export interface EventProposal {
@@ -64,6 +65,13 @@ export type Received =
 export interface OutlierOutcome {
   readonly eventId: string;
   readonly outcome: 'accepted' | 'rejected' | 'missing' | 'known';
+}
+
+/** A member event without what its user's server adds: the hash, the signature and, where the room version has one, the id. */
+export interface MemberTemplate {
+  readonly kind: 'template';
+  readonly roomVersion: string;
+  readonly event: JsonObject;
 }
 
 /** What a purge or a deletion gave back. */
@@ -130,254 +138,187 @@ export interface RoomJob {
   readonly notice: RoomNotice | null;
 }
 
-export type RoomsProtocol = StreamOwnerProtocol & {
-  /**
-   * Makes a room with all its first events, in one write: all or nothing. The caller has checked the shapes and built the list.
-   * Refused with M_UNSUPPORTED_ROOM_VERSION, M_ROOM_IN_USE (alias), M_FORBIDDEN, M_INVITE_BLOCKED, M_INVALID_ROOM_STATE, M_BAD_JSON.
-   */
-  'rooms.create-room': Ask<
-    {
-      readonly creator: string;
-      readonly roomVersion: string;
-      readonly creationContent: JsonObject;
-      /** After `m.room.create`, in order, the creator's own join included; each sent by the creator. */
-      readonly events: readonly EventProposal[];
-      /** The full alias to point at the room, or null. */
-      readonly alias: string | null;
-      readonly isPublic: boolean;
-    },
-    RoomCreated | Refusal
-  >;
-  /** Makes, authorises, stores and announces one event. Membership events go through `rooms.change-membership`. */
-  'rooms.send-event': Ask<
-    {
-      readonly roomId: string;
+export type RoomsProtocol = StreamOwnerProtocol &
+  RoomsForeignProtocol & {
+    /**
+     * Makes a room with all its first events, in one write: all or nothing. The caller has checked the shapes and built the list.
+     * Refused with M_UNSUPPORTED_ROOM_VERSION, M_ROOM_IN_USE (alias), M_FORBIDDEN, M_INVITE_BLOCKED, M_INVALID_ROOM_STATE, M_BAD_JSON.
+     */
+    'rooms.create-room': Ask<
+      {
+        readonly creator: string;
+        readonly roomVersion: string;
+        readonly creationContent: JsonObject;
+        /** After `m.room.create`, in order, the creator's own join included; each sent by the creator. */
+        readonly events: readonly EventProposal[];
+        /** The full alias to point at the room, or null. */
+        readonly alias: string | null;
+        readonly isPublic: boolean;
+      },
+      RoomCreated | Refusal
+    >;
+    /** Makes, authorises, stores and announces one event. Membership events go through `rooms.change-membership`. */
+    'rooms.send-event': Ask<
+      {
+        readonly roomId: string;
+        readonly sender: string;
+        readonly event: EventProposal;
+        readonly transaction: ClientTransaction | null;
+        /** Only an application service may set it; null takes the clock. */
+        readonly originServerTs: number | null;
+      },
+      Sent | Refusal
+    >;
+    /** Redacts an event: PUT redact, or `m.room.redaction` through send. */
+    'rooms.redact-event': Ask<
+      {
+        readonly roomId: string;
+        readonly sender: string;
+        readonly eventId: string;
+        readonly content: JsonObject;
+        readonly transaction: ClientTransaction | null;
+        /** For how long the redaction itself is sticky, in milliseconds. MSC4354. */
+        readonly stickyDurationMs?: number;
+      },
+      Sent | Refusal
+    >;
+    /**
+     * Redacts, by and by, what the sender may redact of some events, each as `rooms.redact-event` does. The room is named so that this takes no
+     * turn of it: each redaction takes its own. MSC3912, MSC4293.
+     */
+    'rooms.redact-many': Tell<{
+      readonly inRoom: string;
       readonly sender: string;
-      readonly event: EventProposal;
-      readonly transaction: ClientTransaction | null;
-      /** Only an application service may set it; null takes the clock. */
-      readonly originServerTs: number | null;
-    },
-    Sent | Refusal
-  >;
-  /** Redacts an event: PUT redact, or `m.room.redaction` through send. */
-  'rooms.redact-event': Ask<
-    {
-      readonly roomId: string;
-      readonly sender: string;
-      readonly eventId: string;
+      /** Of each redaction. */
       readonly content: JsonObject;
-      readonly transaction: ClientTransaction | null;
-      /** For how long the redaction itself is sticky, in milliseconds. MSC4354. */
-      readonly stickyDurationMs?: number;
-    },
-    Sent | Refusal
-  >;
-  /**
-   * Redacts, by and by, what the sender may redact of some events, each as `rooms.redact-event` does. The room is named so that this takes no
-   * turn of it: each redaction takes its own. MSC3912, MSC4293.
-   */
-  'rooms.redact-many': Tell<{
-    readonly inRoom: string;
-    readonly sender: string;
-    /** Of each redaction. */
-    readonly content: JsonObject;
-    readonly which:
-      | {
-          readonly kind: 'related';
-          readonly parentId: string;
-          /** Null: in any way. */
-          readonly relTypes: readonly string[] | null;
-        }
-      /** What the user has sent since the stay before this one, up to a position of the events stream. */
-      | { readonly kind: 'sent-by'; readonly userId: string; readonly before: number };
-  }>;
-  /**
-   * Changes a membership. `unban` is a leave that needs the target to be banned. A join of who has joined, with the same content,
-   * gives the event that stands. An invite that its user does not want is refused with M_INVITE_BLOCKED.
-   */
-  'rooms.change-membership': Ask<
-    {
-      readonly roomId: string;
-      readonly sender: string;
-      readonly target: string;
-      readonly action: 'join' | 'invite' | 'leave' | 'kick' | 'ban' | 'unban' | 'knock';
-      /** `reason`, `displayname`, `avatar_url`, `is_direct`, …; the actor sets `membership`. */
-      readonly content: JsonObject;
-    },
-    Sent | Refusal
-  >;
-  /** Writes a user's new profile into the member events of the rooms that the user has joined. */
-  'rooms.update-profile': Ask<
-    { readonly userId: string; readonly displayname: string | null; readonly avatarUrl: string | null },
-    { readonly kind: 'updated'; readonly rooms: number; readonly position: number }
-  >;
-  /**
-   * One room's part of `rooms.update-profile`, which the actor asks of itself so that it happens in that room's turn. Refused with
-   * M_FORBIDDEN when the user is not in the room any more.
-   */
-  'rooms.update-member-profile': Ask<
-    {
-      readonly roomId: string;
-      readonly userId: string;
-      readonly displayname: string | null;
-      readonly avatarUrl: string | null;
-    },
-    Sent | Refusal
-  >;
-  /** Forgets a room that the user has left. Refused with M_UNKNOWN when still in it, M_NOT_FOUND when never in it. */
-  'rooms.forget-room': Ask<
-    { readonly roomId: string; readonly userId: string },
-    { readonly kind: 'forgotten' } | Refusal
-  >;
-  /**
-   * Takes an event of another server into its room: authorised at its auth events, at the state before it and at the current state.
-   * Refused with M_NOT_FOUND when this server is not in the room, M_BAD_JSON when the event is not of the room.
-   */
-  'rooms.receive-event': Ask<
-    {
-      readonly roomId: string;
-      readonly event: ReceivedEvent;
-      /** The server that gave it to us. */
-      readonly receivedFrom: string;
-      /**
-       * The ids of the state before it, all of them stored, for an event whose prev_events cannot be had; null: it follows from
-       * prev_events.
-       */
-      readonly stateBefore: readonly string[] | null;
-      /** True: auth events that are not known cannot be had. It is stored as rejected, and looked at again should they come. */
-      readonly isFinal: boolean;
-    },
-    Received | Refusal
-  >;
-  /**
-   * Stores events outside of the timeline: auth chains and states that other servers gave us. Each is authorised at its auth events. In
-   * any order. Refused with M_NOT_FOUND for a room that is not known.
-   */
-  'rooms.receive-outliers': Ask<
-    { readonly roomId: string; readonly events: readonly ReceivedEvent[]; readonly receivedFrom: string },
-    { readonly kind: 'stored'; readonly outcomes: readonly OutlierOutcome[] } | Refusal
-  >;
-  /** Of the actor to itself: these events have come, and others that were rejected for want of them are to be looked at again. */
-  'rooms.reconsider-events': Tell<{ readonly roomId: string; readonly eventIds: readonly string[] }>;
-  /**
-   * Of the actor to itself: what decides who may send has changed, and sticky events that were not allowed then are to be looked at again, those
-   * of numbers above `after`. MSC4354.
-   */
-  'rooms.reconsider-sticky': Tell<{ readonly roomId: string; readonly after: number }>;
-  /**
-   * A local user was invited to a room that this server may not be in. Refused with M_UNSUPPORTED_ROOM_VERSION, M_FORBIDDEN when the user is
-   * in the room or was banned from it, M_BAD_JSON (also for a version that is not the known one of the room), M_MISSING_PARAM when a room id
-   * that its create event makes comes without that event, M_INVALID_PARAM when the create event is of another room or version,
-   * M_INVITE_BLOCKED when the user does not want it.
-   */
-  'rooms.receive-invite': Ask<
-    {
-      readonly roomId: string;
-      readonly roomVersion: string;
-      readonly event: ReceivedEvent;
-      /** Events of the room's state, as the inviting server gave them, whole or stripped; their signatures were checked where there are any. */
-      readonly strippedState: readonly JsonObject[];
-      readonly receivedFrom: string;
-    },
-    Sent | Refusal
-  >;
-  /**
-   * A local user has joined through another server: makes the room's state here that state, with the join after it. In a room that this
-   * server is in already the join is received as any other event. Refused with M_UNSUPPORTED_ROOM_VERSION, M_FORBIDDEN when the events do not
-   * allow the join, M_BAD_JSON.
-   */
-  'rooms.accept-join': Ask<
-    {
-      readonly roomId: string;
-      readonly roomVersion: string;
-      readonly event: ReceivedEvent;
-      /** The state before the join. */
-      readonly state: readonly ReceivedEvent[];
-      readonly authChain: readonly ReceivedEvent[];
-      readonly receivedFrom: string;
-    },
-    Sent | Refusal
-  >;
-  /**
-   * The template of a join of another server's user, for its server to sign. Server-Server API v1.19, `GET /make_join`. Refused with
-   * M_NOT_FOUND, M_INCOMPATIBLE_ROOM_VERSION (with `room_version`), M_FORBIDDEN, M_UNABLE_TO_AUTHORISE_JOIN, M_UNABLE_TO_GRANT_JOIN.
-   */
-  'rooms.make-join': Ask<
-    { readonly roomId: string; readonly userId: string; readonly versions: readonly string[] },
-    { readonly kind: 'template'; readonly roomVersion: string; readonly event: JsonObject } | Refusal
-  >;
-  /**
-   * Replaces a room by a new one of another version: its state is copied, local aliases move, a tombstone says where to go on. All or
-   * nothing. The caller has checked the shapes. Refused with M_UNSUPPORTED_ROOM_VERSION, M_FORBIDDEN, M_NOT_FOUND.
-   */
-  'rooms.upgrade-room': Ask<
-    {
-      readonly roomId: string;
-      readonly sender: string;
-      readonly roomVersion: string;
-      /** Beside the sender, from room version 12 on. */
-      readonly additionalCreators: readonly string[];
-    },
-    { readonly kind: 'upgraded'; readonly roomId: string; readonly position: number } | Refusal
-  >;
-  /**
-   * Points a new alias of this server at a room that the sender has joined. The caller has checked its grammar. Refused with M_UNKNOWN (409)
-   * when there is such an alias, M_FORBIDDEN.
-   */
-  'rooms.set-alias': Ask<
-    { readonly roomId: string; readonly alias: string; readonly sender: string },
-    { readonly kind: 'set' } | Refusal
-  >;
-  /**
-   * Takes an alias away, for who made it, who may send `m.room.canonical_alias` in its room, or a server administrator. Where the sender may,
-   * the room's canonical alias event does not name it any more. Refused with M_NOT_FOUND when the alias does not point at the room,
-   * M_FORBIDDEN.
-   */
-  'rooms.delete-alias': Ask<
-    {
-      readonly roomId: string;
-      readonly alias: string;
-      readonly sender: string;
-      readonly isAdmin: boolean;
-    },
-    /** `position`: of the new canonical alias event; null where there is none. */
-    { readonly kind: 'deleted'; readonly position: number | null } | Refusal
-  >;
-  /**
-   * Puts a room into the public directory, or takes it out, for who may send `m.room.canonical_alias` there, or a server administrator.
-   * Refused with M_NOT_FOUND, M_FORBIDDEN.
-   */
-  'rooms.set-visibility': Ask<
-    {
-      readonly roomId: string;
-      readonly sender: string;
-      readonly isAdmin: boolean;
-      readonly isPublic: boolean;
-    },
-    /** `position`: on the caches stream; null when that could not be waited for. */
-    { readonly kind: 'set'; readonly position: number | null } | Refusal
-  >;
-  /**
-   * Deletes the timeline of a room before an event: those events, and the states that nothing needs any more. What the current state and
-   * the auth chains of what stays need is kept. Refused with M_NOT_FOUND, M_BAD_JSON when the event is not in the timeline.
-   */
-  'rooms.purge-history': Ask<PurgeRequest, Purged | Refusal>;
-  /**
-   * Deletes all of a room. Local users are made to leave first. `isBlocked` keeps everybody from coming back. Refused with M_NOT_FOUND.
-   */
-  'rooms.delete-room': Ask<DeletionRequest, Purged | Refusal>;
-  /** Begins `rooms.purge-history` and does not wait for its end. Refused like it. */
-  'rooms.begin-purge': Ask<PurgeRequest, { readonly kind: 'begun'; readonly id: string } | Refusal>;
-  /** Begins `rooms.delete-room` and does not wait for its end. Refused like it. */
-  'rooms.begin-deletion': Ask<DeletionRequest, { readonly kind: 'begun'; readonly id: string } | Refusal>;
-  /** What was begun in the background since the start, the newest last: one job, or those of one room. Old ones are forgotten. */
-  'rooms.read-jobs': Ask<{ readonly by: 'id' | 'room'; readonly value: string }, readonly RoomJob[]>;
-  /** Blocks a room, known or not, or lets people in again. */
-  'rooms.block-room': Ask<
-    { readonly roomId: string; readonly isBlocked: boolean; readonly requestedBy: string | null },
-    { readonly kind: 'stored' } | Refusal
-  >;
-  /** Of the actor to itself: one slice of long work, in the room's turn. */
-  'rooms.run-room-work': Tell<{ readonly roomId: string; readonly work: number }>;
-};
+      readonly which:
+        | {
+            readonly kind: 'related';
+            readonly parentId: string;
+            /** Null: in any way. */
+            readonly relTypes: readonly string[] | null;
+          }
+        /** What the user has sent since the stay before this one, up to a position of the events stream. */
+        | { readonly kind: 'sent-by'; readonly userId: string; readonly before: number };
+    }>;
+    /**
+     * Changes a membership. `unban` is a leave that needs the target to be banned. A join of who has joined, with the same content,
+     * gives the event that stands. An invite that its user does not want is refused with M_INVITE_BLOCKED, a join or
+     * a knock with M_NOT_FOUND when this server is not in the room, a join with M_UNABLE_TO_AUTHORISE_JOIN or M_UNABLE_TO_GRANT_JOIN when another
+     * server in the room may let the user in.
+     */
+    'rooms.change-membership': Ask<
+      {
+        readonly roomId: string;
+        readonly sender: string;
+        readonly target: string;
+        readonly action: 'join' | 'invite' | 'leave' | 'kick' | 'ban' | 'unban' | 'knock';
+        /** `reason`, `displayname`, `avatar_url`, `is_direct`, …; the actor sets `membership`. */
+        readonly content: JsonObject;
+      },
+      Sent | Refusal
+    >;
+    /** Writes a user's new profile into the member events of the rooms that the user has joined. */
+    'rooms.update-profile': Ask<
+      { readonly userId: string; readonly displayname: string | null; readonly avatarUrl: string | null },
+      { readonly kind: 'updated'; readonly rooms: number; readonly position: number }
+    >;
+    /**
+     * One room's part of `rooms.update-profile`, which the actor asks of itself so that it happens in that room's turn. Refused with
+     * M_FORBIDDEN when the user is not in the room any more.
+     */
+    'rooms.update-member-profile': Ask<
+      {
+        readonly roomId: string;
+        readonly userId: string;
+        readonly displayname: string | null;
+        readonly avatarUrl: string | null;
+      },
+      Sent | Refusal
+    >;
+    /** Forgets a room that the user has left. Refused with M_UNKNOWN when still in it, M_NOT_FOUND when never in it. */
+    'rooms.forget-room': Ask<
+      { readonly roomId: string; readonly userId: string },
+      { readonly kind: 'forgotten' } | Refusal
+    >;
+    /** Of the actor to itself: these events have come, and others that were rejected for want of them are to be looked at again. */
+    'rooms.reconsider-events': Tell<{ readonly roomId: string; readonly eventIds: readonly string[] }>;
+    /**
+     * Of the actor to itself: what decides who may send has changed, and sticky events that were not allowed then are to be looked at again, those
+     * of numbers above `after`. MSC4354.
+     */
+    'rooms.reconsider-sticky': Tell<{ readonly roomId: string; readonly after: number }>;
+    /**
+     * Replaces a room by a new one of another version: its state is copied, local aliases move, a tombstone says where to go on. All or
+     * nothing. The caller has checked the shapes. Refused with M_UNSUPPORTED_ROOM_VERSION, M_FORBIDDEN, M_NOT_FOUND.
+     */
+    'rooms.upgrade-room': Ask<
+      {
+        readonly roomId: string;
+        readonly sender: string;
+        readonly roomVersion: string;
+        /** Beside the sender, from room version 12 on. */
+        readonly additionalCreators: readonly string[];
+      },
+      { readonly kind: 'upgraded'; readonly roomId: string; readonly position: number } | Refusal
+    >;
+    /**
+     * Points a new alias of this server at a room that the sender has joined. The caller has checked its grammar. Refused with M_UNKNOWN (409)
+     * when there is such an alias, M_FORBIDDEN.
+     */
+    'rooms.set-alias': Ask<
+      { readonly roomId: string; readonly alias: string; readonly sender: string },
+      { readonly kind: 'set' } | Refusal
+    >;
+    /**
+     * Takes an alias away, for who made it, who may send `m.room.canonical_alias` in its room, or a server administrator. Where the sender may,
+     * the room's canonical alias event does not name it any more. Refused with M_NOT_FOUND when the alias does not point at the room,
+     * M_FORBIDDEN.
+     */
+    'rooms.delete-alias': Ask<
+      {
+        readonly roomId: string;
+        readonly alias: string;
+        readonly sender: string;
+        readonly isAdmin: boolean;
+      },
+      /** `position`: of the new canonical alias event; null where there is none. */
+      { readonly kind: 'deleted'; readonly position: number | null } | Refusal
+    >;
+    /**
+     * Puts a room into the public directory, or takes it out, for who may send `m.room.canonical_alias` there, or a server administrator.
+     * Refused with M_NOT_FOUND, M_FORBIDDEN.
+     */
+    'rooms.set-visibility': Ask<
+      {
+        readonly roomId: string;
+        readonly sender: string;
+        readonly isAdmin: boolean;
+        readonly isPublic: boolean;
+      },
+      /** `position`: on the caches stream; null when that could not be waited for. */
+      { readonly kind: 'set'; readonly position: number | null } | Refusal
+    >;
+    /**
+     * Deletes the timeline of a room before an event: those events, and the states that nothing needs any more. What the current state and
+     * the auth chains of what stays need is kept. Refused with M_NOT_FOUND, M_BAD_JSON when the event is not in the timeline.
+     */
+    'rooms.purge-history': Ask<PurgeRequest, Purged | Refusal>;
+    /**
+     * Deletes all of a room. Local users are made to leave first. `isBlocked` keeps everybody from coming back. Refused with M_NOT_FOUND.
+     */
+    'rooms.delete-room': Ask<DeletionRequest, Purged | Refusal>;
+    /** Begins `rooms.purge-history` and does not wait for its end. Refused like it. */
+    'rooms.begin-purge': Ask<PurgeRequest, { readonly kind: 'begun'; readonly id: string } | Refusal>;
+    /** Begins `rooms.delete-room` and does not wait for its end. Refused like it. */
+    'rooms.begin-deletion': Ask<DeletionRequest, { readonly kind: 'begun'; readonly id: string } | Refusal>;
+    /** What was begun in the background since the start, the newest last: one job, or those of one room. Old ones are forgotten. */
+    'rooms.read-jobs': Ask<{ readonly by: 'id' | 'room'; readonly value: string }, readonly RoomJob[]>;
+    /** Blocks a room, known or not, or lets people in again. */
+    'rooms.block-room': Ask<
+      { readonly roomId: string; readonly isBlocked: boolean; readonly requestedBy: string | null },
+      { readonly kind: 'stored' } | Refusal
+    >;
+    /** Of the actor to itself: one slice of long work, in the room's turn. */
+    'rooms.run-room-work': Tell<{ readonly roomId: string; readonly work: number }>;
+  };

@@ -5,6 +5,7 @@ import type { InputOf } from '../kit/protocol.ts';
 import { mergeExtremities } from './merge-extremities.ts';
 import { placeEvent } from './place-event.ts';
 import type { Received, RoomsProtocol } from './protocol.ts';
+import { receiveDeparture } from './receive-departure.ts';
 import { receiveLinear } from './receive-linear.ts';
 import { betterCopy, parseReceived, type ReceivedPdu } from './received-pdu.ts';
 import { reconsiderWaiting } from './reconsider-waiting.ts';
@@ -44,7 +45,7 @@ async function receiveAlone(
   input: ReceiveEvent,
   event: ReceivedPdu,
 ): Promise<Received | Refusal> {
-  const { roomId, receivedFrom, stateBefore, isFinal } = input;
+  const { roomId, receivedFrom, stateBefore, isFinal, isRelayed = false } = input;
   const received = await withRoom<Received | Refusal>(
     desk,
     roomId,
@@ -55,7 +56,7 @@ async function receiveAlone(
       const copy = await withStoredCopy(desk, room, event, receipt);
       if (isRefusal(copy)) return copy;
       if (isKnown(receipt)) return { kind: 'known', eventId: event.eventId };
-      return placeEvent(desk, room, { event: copy, receipt, receivedFrom, stateBefore, isFinal });
+      return placeEvent(desk, room, { event: copy, receipt, receivedFrom, stateBefore, isFinal, isRelayed });
     },
   );
   if (isRefusal(received) || received.kind === 'missing' || received.kind === 'known') return received;
@@ -75,13 +76,13 @@ export async function receiveEvent(desk: RoomsDesk, input: ReceiveEvent): Promis
   const turn = await withRoom<ReceiveTurn | Looked>(
     desk,
     roomId,
-    () => notHere(roomId),
+    () => receiveDeparture(desk, input),
     async (room) => {
       const event = parseReceived(room.version, roomId, input.event);
       if (isRefusal(event)) return event;
       const receipt = await readReceipt(desk.db, event.eventId, room.roomNid);
       if (!receipt.isJoined) return notHere(roomId);
-      const linear = await receiveLinear(desk, room, event, receipt, input.receivedFrom);
+      const linear = await receiveLinear(desk, room, event, receipt, input);
       return linear ?? { kind: 'to-be-looked-at', event };
     },
   );

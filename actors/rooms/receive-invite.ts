@@ -1,13 +1,13 @@
 import { findEvent } from '../../db/rooms/event-reader.ts';
 import { findLocalMembership, type LocalMembership } from '../../db/rooms/membership-reader.ts';
-import { storeForeignRoom, storeOutOfBandMember } from '../../db/rooms/out-of-band-writer.ts';
+import { type OutOfBandMember, storeForeignRoom } from '../../db/rooms/out-of-band-writer.ts';
 import { findRoom, type RoomRecord } from '../../db/rooms/room-reader.ts';
-import type { EventsRow } from '../../db/rooms/stream-reader.ts';
 import { isRefusal, type Refusal, refuse } from '../../src/matrix/refusal.ts';
 import { authEventKeys } from '../../src/matrix/rooms/auth-events.ts';
 import { authorise } from '../../src/matrix/rooms/auth-rules.ts';
 import type { Fact } from '../../src/streams/fact.ts';
 import type { InputOf } from '../kit/protocol.ts';
+import { commitOutOfBand } from './commit-out-of-band.ts';
 import type { RoomMaker } from './create-room.ts';
 import { type CheckedInvite, checkInvite } from './invite-checks.ts';
 import type { Received, RoomsProtocol, Sent } from './protocol.ts';
@@ -82,29 +82,16 @@ async function isNewer(
   return member.streamOrdering !== null && member.depth > depth;
 }
 
-/** The steps that store an invite, nothing of what the other server put beside it but the stripped state. */
-function storeInvite(
-  input: ReceiveInvite,
+/** What is stored of an invite: nothing of what the other server put beside it but the stripped state. */
+function memberOf(
+  { event, receivedFrom }: ReceiveInvite,
   { pdu, target, strippedState }: CheckedInvite,
-  room: Pick<RoomRecord, 'roomNid'>,
-) {
-  const { event, receivedFrom } = input;
+  roomNid: number,
+): OutOfBandMember {
   const { sender, depth, origin_server_ts: originServerTs } = pdu;
-  const stored = { ...pdu, unsigned: { invite_room_state: strippedState } };
-  return storeOutOfBandMember(
-    {
-      roomNid: room.roomNid,
-      userId: target,
-      membership: 'invite',
-      sender,
-      eventId: event.eventId,
-      depth,
-      originServerTs,
-      pdu: JSON.stringify(stored),
-      receivedFrom,
-    },
-    0,
-  );
+  const stored = JSON.stringify({ ...pdu, unsigned: { invite_room_state: strippedState } });
+  const member = { roomNid, userId: target, membership: 'invite', sender, receivedFrom };
+  return { ...member, eventId: event.eventId, depth, originServerTs, pdu: stored };
 }
 
 /** An invite to a room that this server is not in: known by the invite alone. */
@@ -126,24 +113,11 @@ async function receiveOutside(
   if (standing?.membership === 'ban') return refuse('M_FORBIDDEN', `${target} is banned from the room`);
   if (standing !== undefined && (await isNewer(desk, standing, { eventId, depth: pdu.depth })))
     return { kind: 'sent', eventId, position: standing.position };
-  const room = known ?? { roomNid: reception.maker.nextRoomNid(), roomId, roomVersion, creator };
-  const { roomNid } = room;
-  const steps = [
-    ...(known === undefined ? [storeForeignRoom({ roomNid, roomId, roomVersion, creator })] : []),
-    ...storeInvite(input, invite, room),
-  ];
-  const row: EventsRow = {
-    kind: 'state',
-    roomId,
-    type: 'm.room.member',
-    stateKey: target,
-    eventId,
-    membership: 'invite',
-  };
+  const roomNid = known?.roomNid ?? reception.maker.nextRoomNid();
+  const before = known === undefined ? [storeForeignRoom({ roomNid, roomId, roomVersion, creator })] : [];
   // Known out of an auth chain, it was read without what came with it now.
   const facts: readonly Fact[] = stored === undefined ? [] : [{ fact: 'event', roomId, eventId }];
-  const position = await desk.commit({ roomId, rows: [row], steps, isOurs: false, facts });
-  return isRefusal(position) ? position : { kind: 'sent', eventId, position };
+  return commitOutOfBand(desk, roomId, memberOf(input, invite, roomNid), { before, facts });
 }
 
 /**

@@ -15,14 +15,17 @@ import type { StateKey } from '../../src/matrix/rooms/auth-decision.ts';
 import { authEventKeys } from '../../src/matrix/rooms/auth-events.ts';
 import { authorise } from '../../src/matrix/rooms/auth-rules.ts';
 import { type Later, later } from '../kit/actor.ts';
+import type { InputOf } from '../kit/protocol.ts';
 import { isRedaction } from './held-redactions.ts';
 import { membershipOfPdu, rowOfPdu } from './place-event.ts';
-import type { Received } from './protocol.ts';
+import type { Received, RoomsProtocol } from './protocol.ts';
 import { type ReceivedPdu, depthOf } from './received-pdu.ts';
 import type { Room } from './room-memory.ts';
 import { type EventPlace, eventSizeBytes } from './room-state.ts';
 import type { RoomsDesk } from './rooms-desk.ts';
 import { chooseStateGroup } from './state-groups.ts';
+
+type ReceiveEvent = InputOf<RoomsProtocol, 'rooms.receive-event'>;
 
 const CREATE: StateKey = { type: 'm.room.create', stateKey: '' };
 
@@ -68,7 +71,7 @@ function stage(
   desk: RoomsDesk,
   room: Room,
   event: ReceivedPdu,
-  receivedFrom: string,
+  receivedFrom: string | null,
   place: EventPlace,
 ): readonly WriteStep[] {
   const { eventId, pdu, json, sha256 } = event;
@@ -122,7 +125,7 @@ export async function receiveLinear(
   room: Room,
   event: ReceivedPdu,
   receipt: Receipt,
-  receivedFrom: string,
+  { receivedFrom, isRelayed = false }: Pick<ReceiveEvent, 'receivedFrom' | 'isRelayed'>,
 ): Promise<Later<Received | Refusal> | undefined> {
   const { eventId, pdu } = event;
   if (!isPlain(desk, room, event, receipt)) return undefined;
@@ -139,7 +142,10 @@ export async function receiveLinear(
     resolve(outcome);
   };
   const { roomId } = room;
-  desk.commit({ roomId, rows: [rowOfPdu(roomId, event)], steps, isOurs: false }).then(finish, reject);
+  const relayed = isRelayed ? { relayed: eventId } : {};
+  desk
+    .commit({ roomId, rows: [rowOfPdu(roomId, event)], steps, isOurs: false, ...relayed })
+    .then(finish, reject);
   const answer = promise.then((outcome): Received | Refusal =>
     isRefusal(outcome) ? outcome : { kind: 'accepted', eventId, position: outcome },
   );

@@ -1,3 +1,4 @@
+import { readHostsOfRoom } from '../../db/rooms/hosts-reader.ts';
 import { readJoinedLocalUserIds } from '../../db/rooms/membership-reader.ts';
 import { findCurrentStateEvent } from '../../db/rooms/state-reader.ts';
 import { isJsonObject, type Json } from '../../src/kit/json.ts';
@@ -96,10 +97,16 @@ export async function judgeRestrictedJoin(
   return via === undefined ? { kind: 'nobody-may-invite' } : { kind: 'granted', via };
 }
 
+async function hasOtherServers(desk: RoomsDesk, room: Room): Promise<boolean> {
+  const hosts = await readHostsOfRoom(desk.db, room.roomId);
+  return hosts.some((host) => host !== desk.serverName);
+}
+
 /**
  * The same for a local user.
  *
- * @returns undefined where the join rule is another one, the vouching user's id, or refused with M_FORBIDDEN
+ * @returns undefined where the join rule is another one, the vouching user's id, or refused: with M_UNABLE_TO_AUTHORISE_JOIN or
+ * M_UNABLE_TO_GRANT_JOIN where another server in the room may know better, otherwise with M_FORBIDDEN
  */
 export async function authoriseRestrictedJoin(
   desk: RoomsDesk,
@@ -109,6 +116,10 @@ export async function authoriseRestrictedJoin(
   const join = await judgeRestrictedJoin(desk, room, userId);
   if (join.kind === 'not-restricted') return undefined;
   if (join.kind === 'granted') return join.via;
+  if (join.kind !== 'not-a-member' && (await hasOtherServers(desk, room)))
+    return join.kind === 'unknown'
+      ? refuse('M_UNABLE_TO_AUTHORISE_JOIN', 'this server is not in all rooms whose members may join')
+      : refuse('M_UNABLE_TO_GRANT_JOIN', 'nobody of this server who is in the room may invite');
   if (join.kind === 'nobody-may-invite')
     return refuse('M_FORBIDDEN', 'nobody of this server who is in the room may invite');
   return refuse('M_FORBIDDEN', 'you are not in any of the rooms whose members may join this one');

@@ -1,4 +1,4 @@
-import { findDeviceIds } from '../../db/accounts/reader.ts';
+import { deleteSentMessages, storeOutbound } from '../../db/to-device/outbound-writer.ts';
 import {
   deleteDevice,
   deleteUpTo,
@@ -7,7 +7,7 @@ import {
   type NewMessage,
   storeMessages,
 } from '../../db/to-device/writer.ts';
-import type { WriteStep } from '../../db/kit/write-set.ts';
+import { step, type WriteStep } from '../../db/kit/write-set.ts';
 import { refuse } from '../../src/matrix/refusal.ts';
 import { toDeviceStream } from '../../src/streams/to-device-stream.ts';
 import { commit } from '../commit.ts';
@@ -18,15 +18,14 @@ import { ownDurableStream } from '../stream-owner.ts';
 import { unavailableRefusal } from '../unavailable-refusal.ts';
 import { createInboxChecks, INBOX_MESSAGES_MAX } from './inbox-checks.ts';
 import type { ToDeviceProtocol } from './protocol.ts';
+import { createOutboxChecks, tellSender } from './outbox.ts';
+import { MESSAGES_PER_REQUEST_MAX, type SortedMessages, sortMessages } from './sort-messages.ts';
 
 type SendMessages = InputOf<ToDeviceProtocol, 'to-device.send-messages'>;
 type Sent = OutputOf<ToDeviceProtocol, 'to-device.send-messages'>;
 type Deleted = OutputOf<ToDeviceProtocol, 'to-device.delete-received'>;
 
 const MAILBOX_LIMIT = 10_000;
-/** Devices that one request may reach. */
-export const MESSAGES_PER_REQUEST_MAX = 10_000;
-const EVERY_DEVICE = '*';
 
 /** Owner of the to-device stream: messages wait here until their device has acknowledged them. */
 export const toDeviceActor = defineActor<ToDeviceProtocol>({
@@ -38,25 +37,7 @@ export const toDeviceActor = defineActor<ToDeviceProtocol>({
     const { owner, handlers } = await ownDurableStream(context, toDeviceStream);
     const { config, db } = context.env;
     const dueInboxes = createInboxChecks();
-
-    /** Null when they are too many. */
-    async function expand({ sender, type, messages }: SendMessages): Promise<NewMessage[] | null> {
-      const expanded: NewMessage[] = [];
-      const users = Object.entries(messages);
-      if (users.length > MESSAGES_PER_REQUEST_MAX) return null;
-      for (const [userId, byDevice] of users) {
-        // One user after another: the reads of one connection are done one after another anyway.
-        const known = new Set(await findDeviceIds(db, userId));
-        for (const [deviceId, content] of Object.entries(byDevice)) {
-          const targets = deviceId === EVERY_DEVICE ? known : known.has(deviceId) ? [deviceId] : [];
-          const text = JSON.stringify(content);
-          for (const target of targets)
-            expanded.push({ userId, deviceId: target, sender, type, content: text });
-          if (expanded.length > MESSAGES_PER_REQUEST_MAX) return null;
-        }
-      }
-      return expanded;
-    }
+    const dueOutboxes = createOutboxChecks();
 
     function noteDropped(
       due: readonly NewMessage[],
@@ -70,27 +51,37 @@ export const toDeviceActor = defineActor<ToDeviceProtocol>({
       }
     }
 
-    async function store(input: SendMessages, messages: readonly NewMessage[]): Promise<Sent> {
+    async function store(input: SendMessages, { local, outbound }: SortedMessages): Promise<Sent> {
       const { sender: userId, senderDevice: deviceId, txnId } = input;
-      const steps = storeMessages({ userId, deviceId, txnId, now: context.clock.now() }, messages);
-      const due = dueInboxes(messages);
+      const steps = storeMessages({ userId, deviceId, txnId, now: context.clock.now() }, local);
+      const due = dueInboxes(local);
       const outcome = await owner.write({
-        count: messages.length,
-        steps: [...steps, ...due.map((device) => keepNewest(device, INBOX_MESSAGES_MAX))],
-        rows: () => messages.map((message) => [{ userId: message.userId, deviceId: message.deviceId }]),
+        count: local.length + outbound.length,
+        steps: [
+          ...steps,
+          ...due.map((device) => keepNewest(device, INBOX_MESSAGES_MAX)),
+          ...storeOutbound(outbound, local.length),
+          ...dueOutboxes(outbound),
+        ],
+        rows: () => [
+          ...local.map((message) => [{ userId: message.userId, deviceId: message.deviceId }]),
+          ...outbound.map(() => []),
+        ],
       });
       if (outcome.kind === 'unavailable') return unavailableRefusal(outcome, config);
       if (outcome.kind === 'refused' && outcome.refusal !== DUPLICATE_TRANSACTION)
         throw new Error(outcome.refusal);
       if (outcome.kind === 'committed') noteDropped(due, steps.length, outcome.returned);
+      if (outcome.kind === 'committed') tellSender(context, outbound);
       return { kind: 'stored', position: owner.currentToken() };
     }
 
     async function send(input: SendMessages): Promise<Sent | Later<Sent>> {
-      const messages = await expand(input);
+      const messages = await sortMessages(db, config.server.name, context.random, input);
       if (messages === null)
         return refuse('M_TOO_LARGE', `messages: at most ${MESSAGES_PER_REQUEST_MAX} devices in one request`);
-      if (messages.length === 0) return { kind: 'stored', position: owner.currentToken() };
+      if (messages.local.length + messages.outbound.length === 0)
+        return { kind: 'stored', position: owner.currentToken() };
       // The next request is handled while this one waits for its commit: writes are committed in the order of the calls.
       return later(store(input, messages));
     }
@@ -108,6 +99,8 @@ export const toDeviceActor = defineActor<ToDeviceProtocol>({
         'to-device.send-messages': send,
         'to-device.delete-received': ({ userId, deviceId, position }) =>
           later(remove(deleteUpTo({ userId, deviceId, upTo: position }))),
+        'to-device.delete-sent': ({ destination, upTo }) =>
+          later(remove([step(deleteSentMessages, { destination, upTo }, { returns: true })])),
         'to-device.delete-device': ({ userId, deviceId }) => later(remove(deleteDevice(userId, deviceId))),
       },
     };

@@ -94,6 +94,19 @@ function checkRegularly(
   });
 }
 
+/** What this thread notices of other servers goes to the sender, which tells all threads. */
+function connectReachability(context: TroupeContext): void {
+  const { reachability } = context.env;
+  if (reachability !== undefined) {
+    const sender = context.ref('federation-sender');
+    reachability.connect({
+      heard: (serverName) => void sender.tell('federation-sender.note-heard', { serverName, isAnswer: true }),
+      unreachable: (serverName, reason) =>
+        void sender.tell('federation-sender.note-unreachable', { serverName, reason }),
+    });
+  }
+}
+
 /**
  * Defines the subscriber of one thread: it subscribes to the owner of every stream whenever that owner starts, and hands what it is
  * told to the thread's views.
@@ -113,6 +126,7 @@ export function defineViewsActor(thread: string): ActorDefinition<ViewsProtocol,
         read: (owner, request) =>
           (context.ref(owner as 'rooms') as ActorRef<StreamOwnerProtocol>).ask('stream.read', request),
       });
+      connectReachability(context);
       const connections = views.subscriptions().map((each) => watchOwner(context, views, each));
       const byOwner = new Map(connections.map((each) => [each.subscription.owner, each]));
       const hear = (owner: string): void => {

@@ -21,10 +21,10 @@ export const readStreamRows = defineQuery<
   sql: `
     SELECT c.stream_id AS position, c.user_id AS userId, c.device_id AS deviceId,
            (SELECT json_group_array(r.room_id)
-              FROM user_ids u
-              JOIN local_memberships m ON m.user_nid = u.user_nid AND m.membership = 'join'
-              JOIN rooms r ON r.room_nid = m.room_nid
-             WHERE u.user_id = c.user_id) AS roomIds
+              FROM state_keys k
+              JOIN current_state s ON s.state_key_nid = k.state_key_nid AND s.membership = 'join'
+              JOIN rooms r ON r.room_nid = s.room_nid
+             WHERE k.type = 'm.room.member' AND k.state_key = c.user_id) AS roomIds
       FROM device_list_changes c
      WHERE c.stream_id > :from AND c.stream_id <= :to
      ORDER BY c.stream_id LIMIT :limit`,

@@ -58,3 +58,9 @@ export function recordChanges(
     positions: deviceIds.length + pairs.length,
   };
 }
+
+/** Forgets what a server has been told. */
+export const deleteSentOutbound = defineQuery<{ readonly destination: string; readonly upTo: number }>({
+  name: 'device-lists.delete-sent',
+  sql: 'DELETE FROM device_list_outbound WHERE destination = :destination AND stream_id <= :upTo',
+});

@@ -3,7 +3,7 @@ import type { Random } from '../../src/kit/random.ts';
 import { makeServerKey, type ServerKey } from '../../src/matrix/signing.ts';
 import { defineQuery, type Query } from '../kit/query.ts';
 import type { ReadDb } from '../kit/read-db.ts';
-import { step, type WriteDb } from '../kit/write-set.ts';
+import { step, type WriteDb, type WriteStep } from '../kit/write-set.ts';
 
 /** The name that the database belongs to. */
 export const readServerName = defineQuery<Record<string, never>, { readonly serverName: string }>({
@@ -11,13 +11,20 @@ export const readServerName = defineQuery<Record<string, never>, { readonly serv
   sql: 'SELECT server_name AS serverName FROM server_identity WHERE only_row = 1',
 });
 
-/** The key that signs now. */
-export const readSigningKey = defineQuery<
+/** All keys that this server signs or has signed with. */
+export const readAllSigningKeys = defineQuery<
   Record<string, never>,
-  { readonly keyId: string; readonly seed: Uint8Array }
+  { readonly keyId: string; readonly seed: Uint8Array; readonly retiredTs: number | null }
 >({
-  name: 'identity.read-signing-key',
-  sql: 'SELECT key_id AS keyId, seed FROM signing_keys WHERE retired_ts IS NULL ORDER BY created_ts DESC LIMIT 1',
+  name: 'identity.read-all-signing-keys',
+  sql: 'SELECT key_id AS keyId, seed, retired_ts AS retiredTs FROM signing_keys ORDER BY created_ts',
+  scans: ['signing_keys'],
+});
+
+/** Retires all keys but the newest. */
+export const retireOldKeys = defineQuery<{ readonly now: number; readonly keyId: string }>({
+  name: 'identity.retire-old-keys',
+  sql: 'UPDATE signing_keys SET retired_ts = :now WHERE retired_ts IS NULL AND key_id <> :keyId',
   scans: ['signing_keys'],
 });
 
@@ -39,7 +46,7 @@ export const insertSigningKey = defineQuery<{
 
 /** What {@link loadIdentity} writes with, by name. */
 export const IDENTITY_QUERIES: ReadonlyMap<string, Query> = new Map(
-  [insertServerName, insertSigningKey].map((query) => [query.name, query]),
+  [insertServerName, insertSigningKey, retireOldKeys].map((query) => [query.name, query]),
 );
 
 /** The database belongs to a server of another name. */
@@ -56,8 +63,19 @@ export class WrongServerName extends Error {
 const SEED_BYTES = 32;
 const KEY_VERSION_LENGTH = 6;
 
+/** A new key of this server. It signs from the next start on; until then peers learn it. */
+export function makeSigningKey(random: Random): ServerKey {
+  return makeServerKey(random.bytes(SEED_BYTES), `a_${random.text(KEY_VERSION_LENGTH)}`);
+}
+
+/** The steps that add a key: with the next start it signs, and those before it are retired. */
+export function addSigningKey(key: ServerKey, now: number): WriteStep[] {
+  return [step(insertSigningKey, { keyId: key.keyId, seed: key.seed, now })];
+}
+
 /**
- * Who this server is: on the first start it takes the configured name and makes its signing key.
+ * Who this server is: on the first start it takes the configured name and makes its signing key. A key that was added since the last start
+ * takes over.
  *
  * @throws WrongServerName when the database belongs to another name
  */
@@ -70,14 +88,18 @@ export async function loadIdentity(
   const known = await db.find(readServerName, {});
   if (known !== undefined && known.serverName !== serverName)
     throw new WrongServerName(known.serverName, serverName);
-  const present = await db.find(readSigningKey, {});
-  if (known !== undefined && present !== undefined) return present;
-  const key = makeServerKey(random.bytes(SEED_BYTES), `a_${random.text(KEY_VERSION_LENGTH)}`);
+  const keys = (await db.all(readAllSigningKeys, {})).filter(({ retiredTs }) => retiredTs === null);
+  const present = keys.at(-1);
+  const key: ServerKey =
+    present === undefined ? makeSigningKey(random) : { keyId: present.keyId, seed: present.seed };
+  if (known !== undefined && keys.length === 1) return key;
+  const now = clock.now();
   const outcome = await write.write({
     owner: 'identity',
     steps: [
       ...(known === undefined ? [step(insertServerName, { serverName })] : []),
-      step(insertSigningKey, { keyId: key.keyId, seed: key.seed, now: clock.now() }),
+      ...(present === undefined ? addSigningKey(key, now) : []),
+      step(retireOldKeys, { now, keyId: key.keyId }),
     ],
   });
   if (outcome.kind !== 'committed')

@@ -111,3 +111,37 @@ export async function findPreview(
 ): Promise<string | undefined> {
   return (await db.find(onePreview, { url, language, now }))?.answer;
 }
+
+/** Content of another server that is kept for a while. */
+export type RemoteCopy = {
+  readonly origin: string;
+  readonly mediaId: string;
+  readonly sha256: string;
+  readonly remoteBytes: number;
+};
+
+export const remoteBytesInAll = defineQuery<Record<never, never>, { readonly bytes: number }>({
+  name: 'media.sum-of-others',
+  sql: 'SELECT coalesce(sum(remote_bytes), 0) AS bytes FROM media WHERE remote_bytes IS NOT NULL',
+  // Once in each life of the owner, from an index.
+  scans: ['media'],
+});
+
+/** What all content of other servers takes, in bytes; content under several names counts for each. */
+export async function readRemoteBytes(db: ReadDb): Promise<number> {
+  return (await db.get(remoteBytesInAll, {})).bytes;
+}
+
+export const leastUsedCopies = defineQuery<{ readonly limit: number }, RemoteCopy>({
+  name: 'media.find-least-used-of-others',
+  sql: `
+    SELECT origin, media_id AS mediaId, sha256, remote_bytes AS remoteBytes
+      FROM media
+     WHERE remote_bytes IS NOT NULL AND last_used_ts > 0 AND quarantined_by IS NULL
+     ORDER BY last_used_ts LIMIT :limit`,
+});
+
+/** Content of other servers that was asked for longest ago. */
+export function readLeastUsedCopies(db: ReadDb, limit: number): Promise<RemoteCopy[]> {
+  return db.all(leastUsedCopies, { limit });
+}

@@ -42,6 +42,34 @@ export function storeMedia(params: StoreParams): WriteStep[] {
   return [step(insertMedia, params)];
 }
 
+export const insertRemote = defineQuery<Omit<StoreParams, 'uploader'>>({
+  name: 'media.insert-remote',
+  sql: `
+    INSERT OR IGNORE INTO media (origin, media_id, sha256, size_bytes, content_type, sniffed_type, file_name, created_ts,
+                                 last_used_ts, quarantined_by, remote_bytes)
+    VALUES (:origin, :mediaId, :sha256, :sizeBytes, :contentType, :sniffedType, :fileName, :now, :now,
+            ${QUARANTINED_CONTENT}, :sizeBytes)`,
+});
+
+/** The step that keeps content of another server; what is there already stays. */
+export function storeRemoteMedia(params: Omit<StoreParams, 'uploader'>): WriteStep[] {
+  return [step(insertRemote, params)];
+}
+
+export const deleteRemote = defineQuery<{ readonly origin: string; readonly mediaId: string }>({
+  name: 'media.delete-remote',
+  sql: `
+    DELETE FROM media
+     WHERE origin = :origin AND media_id = :mediaId AND remote_bytes IS NOT NULL AND quarantined_by IS NULL`,
+});
+
+/** The steps that forget content of other servers, unless it was taken out of circulation. */
+export function deleteRemoteMedia(
+  names: readonly { readonly origin: string; readonly mediaId: string }[],
+): WriteStep[] {
+  return names.map(({ origin, mediaId }) => step(deleteRemote, { origin, mediaId }));
+}
+
 type Awaited = {
   readonly origin: string;
   readonly mediaId: string;

@@ -53,3 +53,22 @@ export async function readJoinedRoomIds(db: ReadDb, userId: string): Promise<str
   const rows = await db.all(joinedRoomIds, { userId });
   return rows.map((row) => row.roomId);
 }
+
+/** With a local user in them, too: what is kept of rooms that this server has left is not looked at. */
+export const sharedRoomIds = defineQuery<{ readonly userId: string }, { readonly roomId: string }>({
+  name: 'rooms.shared-room-ids',
+  sql: `
+    SELECT r.room_id AS roomId
+      FROM state_keys k
+      CROSS JOIN current_state c INDEXED BY current_state_by_joined_user
+         ON c.state_key_nid = k.state_key_nid AND c.membership = 'join'
+      JOIN rooms r ON r.room_nid = c.room_nid
+     WHERE k.type = 'm.room.member' AND k.state_key = :userId
+       AND EXISTS (SELECT 1 FROM local_memberships m WHERE m.room_nid = c.room_nid AND m.membership = 'join')`,
+});
+
+/** The rooms that a user, of whatever server, has joined and a local user has, too. */
+export async function readSharedRoomIds(db: ReadDb, userId: string): Promise<string[]> {
+  const rows = await db.all(sharedRoomIds, { userId });
+  return rows.map((row) => row.roomId);
+}

@@ -78,7 +78,8 @@ export const insertExtremityByEvent = defineQuery<OfRoom & OfEvent>({
 export const insertFollowedEvent = defineQuery<OfEvent & { readonly followedId: string }>({
   name: 'rooms.insert-followed-event',
   sql: `
-    INSERT INTO followed_events (event_id, follower_nid) VALUES (:followedId, ${EVENT_NID})
+    INSERT INTO followed_events (event_id, follower_nid, room_nid)
+    SELECT :followedId, event_nid, room_nid FROM events WHERE event_id = :eventId
     ON CONFLICT DO NOTHING`,
 });
 

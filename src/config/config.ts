@@ -63,6 +63,10 @@ export interface Config {
   readonly media: {
     /** The largest upload, in bytes. */
     readonly maxUploadSize: number;
+    /** The largest file that is fetched from another server, in bytes. */
+    readonly maxRemoteSize: number;
+    /** How much of other servers' media is kept, in bytes. */
+    readonly remoteCacheSize: number;
     /** Do the old endpoints, which ask for no access token, serve media? */
     readonly allowLegacy: boolean;
     readonly urlPreviews: boolean;
@@ -89,6 +93,8 @@ export interface Config {
     readonly tlsCertificate: string;
     readonly tlsKey: string;
     readonly caFile: string;
+    /** Servers that are asked for the keys of servers that do not answer. */
+    readonly trustedKeyServers: readonly string[];
     readonly allowPrivateAddresses: boolean;
   };
   /** `allowPrivateAddresses`: push gateways may have addresses that are not public, and do without TLS. */

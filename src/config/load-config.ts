@@ -69,6 +69,8 @@ function toServerNotices(file: ConfigFile): Config['serverNotices'] {
 function toMedia(file: ConfigFile): Config['media'] {
   return {
     maxUploadSize: file.media.max_upload_size,
+    maxRemoteSize: file.media.max_remote_size,
+    remoteCacheSize: file.media.remote_cache_size,
     allowLegacy: file.media.allow_legacy,
     urlPreviews: file.media.url_previews,
     urlPreviewDeny: file.media.url_preview_deny,
@@ -140,6 +142,7 @@ function toConfig(file: ConfigFile, cores: number): Config {
       tlsCertificate: file.federation.tls_certificate,
       tlsKey: file.federation.tls_key,
       caFile: file.federation.ca_file,
+      trustedKeyServers: file.federation.trusted_key_servers,
       allowPrivateAddresses: file.federation.allow_private_addresses,
     },
     push: { allowPrivateAddresses: file.push.allow_private_addresses },

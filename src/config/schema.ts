@@ -80,6 +80,12 @@ const byteCount: Option = {
   reads: 'toml',
   accepts: (value) => Number.isSafeInteger(value) && Number(value) >= 1,
 };
+const serverNames: Option = {
+  allowed: 'a list of server names such as ["example.org"]',
+  reads: 'toml',
+  accepts: (value) =>
+    Array.isArray(value) && value.every((name) => typeof name === 'string' && SERVER_NAME.test(name)),
+};
 const upTo = (most: number): Option => ({
   allowed: `a whole number from 0 to ${most}`,
   reads: 'toml',
@@ -140,6 +146,8 @@ const rateLimits: ConfigSchema[string] = {
 };
 const media: ConfigSchema[string] = {
   max_upload_size: byteCount,
+  max_remote_size: byteCount,
+  remote_cache_size: byteCount,
   allow_legacy: flag,
   url_previews: flag,
   url_preview_deny: networks,
@@ -193,6 +201,7 @@ export function configSchema(roomVersions: readonly string[]): ConfigSchema {
       tls_certificate: text,
       tls_key: text,
       ca_file: text,
+      trusted_key_servers: serverNames,
       allow_private_addresses: flag,
     },
     push: { allow_private_addresses: flag },
@@ -247,6 +256,8 @@ export interface ConfigFile {
   readonly encryption: { readonly share_device_names: boolean };
   readonly media: {
     readonly max_upload_size: number;
+    readonly max_remote_size: number;
+    readonly remote_cache_size: number;
     readonly allow_legacy: boolean;
     readonly url_previews: boolean;
     readonly url_preview_deny: readonly string[];
@@ -261,6 +272,7 @@ export interface ConfigFile {
     readonly tls_certificate: string;
     readonly tls_key: string;
     readonly ca_file: string;
+    readonly trusted_key_servers: readonly string[];
     readonly allow_private_addresses: boolean;
   };
   readonly push: { readonly allow_private_addresses: boolean };

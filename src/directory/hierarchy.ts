@@ -1,7 +1,10 @@
-import type { JsonObject } from '../kit/json.ts';
+import { isJsonObject, type JsonObject } from '../kit/json.ts';
+import { domainOf } from '../matrix/identifiers/domain.ts';
 import { type Refusal, refuse } from '../matrix/refusal.ts';
 import type { ReadServices } from '../sync/sync-services.ts';
 import { makeTurnTaker } from '../sync/yield-turn.ts';
+import { roomIdOf } from './room-chunk.ts';
+import type { RemoteSpace } from './hierarchy-answer.ts';
 import type { RoomDescription } from './caches/room-description.ts';
 import { type SpaceChild, spaceChildrenCache } from './caches/space-children.ts';
 import {
@@ -11,7 +14,7 @@ import {
   parseHierarchyToken,
   roomMark,
 } from './hierarchy-token.ts';
-import { findDescription, mayKnowOf, type Seeker } from './room-discovery.ts';
+import { findDescription, mayKnowOf, mayKnowOfRemote, type Seeker } from './room-discovery.ts';
 import { toRoomSummary } from './room-summary.ts';
 
 /** Rooms of one answer. */
@@ -21,6 +24,9 @@ const HIERARCHY_PAGE_DEFAULT = 50;
 export const HIERARCHY_DEPTH_MAX = 50;
 /** Children that are looked at for one answer, however often one is named. */
 export const HIERARCHY_STEPS_MAX = 50_000;
+
+/** Rooms of other servers that are asked for, for one answer. */
+export const REMOTE_SPACES_MAX = 50;
 
 const SPACE = 'm.space';
 
@@ -39,18 +45,39 @@ export interface HierarchyPage {
   readonly next_batch?: string;
 }
 
+/** What it takes to go through a hierarchy. */
+export interface HierarchyServices extends Pick<ReadServices, 'cached'> {
+  /** Asks other servers for the rooms that this one is not in. */
+  readonly remoteQueries: {
+    space(roomId: string, via: readonly string[], suggestedOnly: boolean): Promise<RemoteSpace | Refusal>;
+  };
+}
+
 interface Walk {
-  readonly services: Pick<ReadServices, 'cached'>;
+  readonly services: HierarchyServices;
   readonly seeker: Seeker;
   readonly suggestedOnly: boolean;
   readonly depthMax: number;
   /** Marks of the rooms that were given on earlier pages. */
   readonly given: ReadonlySet<string>;
+  /** How often other servers have been asked. */
+  asked: number;
 }
 
 interface Found {
-  readonly room: RoomDescription;
+  readonly summary: JsonObject;
   readonly children: readonly SpaceChild[];
+  /** What another server said of the room and its children, where it was asked. */
+  readonly space: RemoteSpace | null;
+}
+
+interface Step {
+  readonly roomId: string;
+  readonly depth: number;
+  /** Servers that know the room, as its parent says. */
+  readonly via: readonly string[];
+  /** What was said of its parent. */
+  readonly parent: RemoteSpace | null;
 }
 
 /** The children of a room that count: only spaces have any. */
@@ -60,16 +87,45 @@ async function childrenOf(walk: Walk, room: RoomDescription): Promise<readonly S
   return walk.suggestedOnly ? children.filter(({ isSuggested }) => isSuggested) : children;
 }
 
+/** A room that this server is not in, as other servers tell of it; what the parent's server said is enough for one that is no space. */
+async function findElsewhere(walk: Walk, { roomId, via, parent }: Step): Promise<Found | undefined> {
+  if (parent?.inaccessible.has(roomId) === true) return undefined;
+  const told = parent?.children.get(roomId);
+  if (told !== undefined && told.summary['room_type'] !== SPACE)
+    return mayKnowOfRemote(walk.seeker, told.summary)
+      ? { summary: told.summary, children: [], space: null }
+      : undefined;
+  if (walk.asked >= REMOTE_SPACES_MAX) return undefined;
+  walk.asked += 1;
+  const space = await walk.services.remoteQueries.space(roomId, via, walk.suggestedOnly);
+  if (space.kind === 'refused' || !mayKnowOfRemote(walk.seeker, space.room.summary)) return undefined;
+  const { summary, children } = space.room;
+  const isSpace = summary['room_type'] === SPACE;
+  const counting = (children ?? []).filter(({ isSuggested }) => isSuggested || !walk.suggestedOnly);
+  return { summary, children: isSpace ? counting : [], space };
+}
+
+async function findRoom(walk: Walk, step: Step): Promise<Found | undefined> {
+  const room = await findDescription(walk.services, step.roomId);
+  if (room === undefined) return findElsewhere(walk, step);
+  if (!mayKnowOf(walk.seeker, room)) return undefined;
+  return { summary: toRoomSummary(room), children: await childrenOf(walk, room), space: null };
+}
+
+function viaOf({ event }: SpaceChild): readonly string[] {
+  const { content } = event;
+  const via = isJsonObject(content) ? content['via'] : undefined;
+  return Array.isArray(via) ? via.filter((server): server is string => typeof server === 'string') : [];
+}
+
 /**
  * Goes through a hierarchy, depth first, children in their order. Each room is given where it is met first; a space that is met again on a
  * shorter way is gone through again, since more lies within the depth from there.
- *
- * @param root may be known to the seeker
  */
-async function* walkRooms(walk: Walk, root: RoomDescription): AsyncGenerator<Found, void, undefined> {
+async function* walkRooms(walk: Walk, root: Step): AsyncGenerator<Found, void, undefined> {
   const giveWay = makeTurnTaker();
   const depthOf = new Map<string, number>();
-  const stack: { readonly roomId: string; readonly depth: number }[] = [{ roomId: root.roomId, depth: 0 }];
+  const stack: Step[] = [root];
   for (let steps = 0; steps < HIERARCHY_STEPS_MAX; steps += 1) {
     const next = stack.pop();
     if (next === undefined) return;
@@ -78,34 +134,37 @@ async function* walkRooms(walk: Walk, root: RoomDescription): AsyncGenerator<Fou
     if (before !== undefined && before <= depth) continue;
     depthOf.set(roomId, depth);
     await giveWay();
-    const room = await findDescription(walk.services, roomId);
-    if (room === undefined || !mayKnowOf(walk.seeker, room)) continue;
-    const children = await childrenOf(walk, room);
-    if (before === undefined && !walk.given.has(roomMark(roomId))) yield { room, children };
+    const found = await findRoom(walk, next);
+    if (found === undefined) continue;
+    if (before === undefined && !walk.given.has(roomMark(roomId))) yield found;
     if (depth === walk.depthMax) continue;
-    for (const child of children.toReversed()) stack.push({ roomId: child.roomId, depth: depth + 1 });
+    for (const child of found.children.toReversed())
+      stack.push({ roomId: child.roomId, depth: depth + 1, via: viaOf(child), parent: found.space });
   }
 }
 
-function toEntry({ room, children }: Found): JsonObject {
-  return { ...toRoomSummary(room), children_state: children.map(({ event }) => event) };
+function toEntry({ summary, children }: Found): JsonObject {
+  return { ...summary, children_state: children.map(({ event }) => event) };
 }
 
 /**
  * Reads a page of a space's hierarchy: the rooms of it that the seeker may know of, each once over all pages, also while the space changes.
- * Rooms behind one that the seeker may not know of are not found through it.
+ * Rooms behind one that the seeker may not know of are not found through it. Rooms that this server is not in are asked for elsewhere, some of
+ * them: what other servers say of their own rooms is believed.
  *
  * @returns refused with M_FORBIDDEN when the first room is not for the seeker, M_INVALID_PARAM for a wrong token
  */
 export async function readHierarchy(
-  services: Pick<ReadServices, 'cached'>,
+  services: HierarchyServices,
   seeker: Seeker,
   request: HierarchyRequest,
 ): Promise<HierarchyPage | Refusal> {
   const { roomId, from, maxDepth, suggestedOnly } = request;
-  const root = await findDescription(services, roomId);
-  if (root === undefined || !mayKnowOf(seeker, root))
-    return refuse('M_FORBIDDEN', 'You may not see this room.');
+  // Who made the room knows it, where its id says who that was.
+  const maker = domainOf(roomId);
+  const root: Step = { roomId, depth: 0, via: maker === undefined ? [] : [maker], parent: null };
+  const look: Walk = { services, seeker, suggestedOnly, depthMax: 0, given: new Set(), asked: 0 };
+  if ((await findRoom(look, root)) === undefined) return refuse('M_FORBIDDEN', 'You may not see this room.');
   const token = from === null ? null : parseHierarchyToken(request, from);
   if (token?.kind === 'refused') return token;
   const given = new Set(token?.marks);
@@ -117,11 +176,11 @@ export async function readHierarchy(
   );
   const rooms: JsonObject[] = [];
   const marks = new Set(given);
-  const walk = { services, seeker, suggestedOnly, depthMax, given };
+  const walk: Walk = { services, seeker, suggestedOnly, depthMax, given, asked: 0 };
   for await (const found of walkRooms(walk, root)) {
     if (rooms.length < limit) {
       rooms.push(toEntry(found));
-      marks.add(roomMark(found.room.roomId));
+      marks.add(roomMark(roomIdOf(found.summary)));
     } else {
       const isFull = marks.size >= HIERARCHY_ROOMS_MAX;
       return isFull

@@ -1,3 +1,5 @@
+import { allowedRoomIdsOf, roomIdOf } from './room-chunk.ts';
+import type { JsonObject } from '../kit/json.ts';
 import { roomsOfUserCache } from '../sync/caches/rooms-of-user.ts';
 import type { ReadServices } from '../sync/sync-services.ts';
 import { type RoomDescription, roomDescriptionCache } from './caches/room-description.ts';
@@ -50,4 +52,37 @@ export function mayKnowOf(seeker: Seeker, room: RoomDescription): boolean {
   if (seeker.isStranger) return false;
   if (isKnockable(room)) return true;
   return room.allowedRoomIds.some((roomId) => seeker.memberships.get(roomId) === 'join');
+}
+
+const KNOCKABLE: ReadonlySet<unknown> = new Set(['knock', 'knock_restricted']);
+
+/**
+ * As {@link mayKnowOf}, of a room that this server is not in, by what another server says of it: its join rule is `public` when it says none.
+ * Server-Server API v1.19, `GET /_matrix/federation/v1/hierarchy/{roomId}`.
+ */
+export function mayKnowOfRemote(seeker: Seeker, summary: JsonObject): boolean {
+  const membership = seeker.memberships.get(roomIdOf(summary));
+  if (membership === 'join' || membership === 'invite') return true;
+  const joinRule = summary['join_rule'] ?? 'public';
+  if (summary['world_readable'] === true || joinRule === 'public') return true;
+  if (seeker.isStranger) return false;
+  if (KNOCKABLE.has(joinRule)) return true;
+  return allowedRoomIdsOf(summary).some((roomId) => seeker.memberships.get(roomId) === 'join');
+}
+
+/** Another server that looks for rooms. */
+export interface SeekingServer {
+  /** Is anybody of that server in the room? */
+  readonly isIn: (roomId: string) => Promise<boolean>;
+}
+
+/**
+ * Decides whether another server may know of a room: one of whose users is in it, could join or knock, or where everybody may read.
+ * Server-Server API v1.19, `GET /_matrix/federation/v1/hierarchy/{roomId}`, `children`.
+ */
+export async function mayServerKnowOf(server: SeekingServer, room: RoomDescription): Promise<boolean> {
+  if (room.isWorldReadable || room.joinRule === 'public' || isKnockable(room)) return true;
+  if (await server.isIn(room.roomId)) return true;
+  for (const roomId of room.allowedRoomIds) if (await server.isIn(roomId)) return true;
+  return false;
 }

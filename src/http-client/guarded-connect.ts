@@ -1,6 +1,7 @@
 import { lookup as systemLookup } from 'node:dns/promises';
 import { ADDRCONFIG } from 'node:dns';
 import { isIP } from 'node:net';
+import type { SecureContext } from 'node:tls';
 import { buildConnector } from 'undici';
 import type { AddressGuard } from './address-guard.ts';
 
@@ -44,9 +45,20 @@ type Connector = ReturnType<typeof buildConnector>;
 /**
  * Makes what connects to hosts. It resolves the name itself, looks at every address, and dials one of those that it has looked at, so that a name
  * that changes its mind between the look and the call gains nothing. TLS is checked against the name.
+ *
+ * @param authorities what certificates must come from, of `readAuthorities`; undefined for what Node trusts by itself
  */
-export function createGuardedConnect(guard: AddressGuard, lookup: Lookup): Connector {
-  const dial = buildConnector({ timeout: CONNECT_TIMEOUT_MS, allowH2: false, maxCachedSessions: 0 });
+export function createGuardedConnect(
+  guard: AddressGuard,
+  lookup: Lookup,
+  authorities?: SecureContext,
+): Connector {
+  const dial = buildConnector({
+    timeout: CONNECT_TIMEOUT_MS,
+    allowH2: false,
+    maxCachedSessions: 0,
+    ...(authorities !== undefined && { secureContext: authorities }),
+  });
 
   return (options, callback) => {
     const { hostname } = options;

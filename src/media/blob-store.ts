@@ -193,3 +193,37 @@ export async function sweepTemporaryFiles(
   }
   return { parts, orphans };
 }
+
+/** Leaves a note that a file may be in nobody's use soon, for the next start to look at; gives its path. */
+export async function claimForRemoval(folder: string, sha256: string, random: Random): Promise<string> {
+  await mkdir(temporaryFolder(folder), { recursive: true });
+  const claim = path.join(temporaryFolder(folder), `${sha256}.${random.text(ID_LENGTH)}.claim`);
+  await writeFile(claim, '');
+  return claim;
+}
+
+/**
+ * Removes content that no row refers to, with its thumbnails, unless somebody is just writing the same content.
+ *
+ * @param claim of {@link claimForRemoval}, which goes as well
+ */
+export async function removeBlob(folder: string, sha256: string, claim: string): Promise<void> {
+  const file = blobPath(folder, sha256);
+  const aside = `${claim}.part`;
+  try {
+    await rename(file, aside);
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw error;
+    await rm(claim, { force: true });
+    return;
+  }
+  // A writer claims first and looks for the file then: either it is seen here, or it finds no file and brings its own.
+  const names = await readdir(temporaryFolder(folder));
+  const isClaimed = names.some((name) => CLAIM.exec(name)?.[1] === sha256 && name !== path.basename(claim));
+  if (isClaimed) await rename(aside, file);
+  else {
+    await rm(aside, { force: true });
+    await rm(thumbnailFolder(folder, sha256), { recursive: true, force: true });
+  }
+  await rm(claim, { force: true });
+}

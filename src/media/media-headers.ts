@@ -42,3 +42,33 @@ export function contentDisposition(kind: 'inline' | 'attachment', fileName: stri
   const plain = fileName.replaceAll(/[^\x20-\x7e]/gu, '_');
   return `${kind}; filename=${quoted(plain)}; filename*=utf-8''${extendedValue(fileName)}`;
 }
+
+/** The longest file name that is kept of another server's media, in bytes. */
+const FILE_NAME_BYTES_MAX = 1_024;
+
+function decoded(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text);
+  } catch (error) {
+    if (error instanceof URIError) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * The file name in a `Content-Disposition` header. RFC 6266, RFC 8187.
+ *
+ * @returns null for none, and for one that is too long
+ */
+export function parseFileName(disposition: string | null): string | null {
+  if (disposition === null) return null;
+  const [, extended] = /;\s*filename\*\s*=\s*utf-8'[^']*'([^\s;]+)/i.exec(disposition) ?? [];
+  const [, quotedName, plain] =
+    /;\s*filename\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]+))/i.exec(disposition) ?? [];
+  const name =
+    (extended === undefined ? undefined : decoded(extended)) ??
+    quotedName?.replaceAll(/\\(.)/g, '$1') ??
+    plain ??
+    '';
+  return name === '' || Buffer.byteLength(name) > FILE_NAME_BYTES_MAX ? null : name;
+}

@@ -38,6 +38,8 @@ export type Fact =
   /** An access token was revoked. `tokenHash` is the hex SHA-256 of the token: tokens themselves never travel. */
   | { readonly fact: 'access-token'; readonly tokenHash: string }
   | { readonly fact: 'room-alias'; readonly alias: string }
+  /** Another server came out of reach, or is in reach again. */
+  | { readonly fact: 'reach'; readonly serverName: string }
   /** A room came into the public directory or was taken out of it. */
   | { readonly fact: 'room-listing'; readonly roomId: string }
   | { readonly fact: 'filter'; readonly userId: string; readonly filterId: string }

@@ -6,6 +6,7 @@ export type FederationRow =
   | {
       readonly kind: 'event';
       readonly destination: string;
+      readonly roomId: string;
       readonly eventId: string;
       readonly eventPosition: number;
     }

@@ -39,6 +39,7 @@ import {
 } from './threads.ts';
 import { createVerdict, type Verdict } from './verdict.ts';
 import { type CrashFlags, createWire, type Definition, type LivingContexts, type Wire } from './wire.ts';
+import { NOBODY_OUT_THERE } from '../support/nobody-out-there.ts';
 
 const SERVER_NAME = 'sim.example';
 export const USERS = ['ann', 'bob', 'cat', 'dan'].map((name) => `@${name}:${SERVER_NAME}`);
@@ -299,6 +300,7 @@ function openLife(parts: Parts, life: ThreadLife, definitions: ReadonlyMap<strin
   const env: Environment = {
     config,
     db,
+    federationClient: NOBODY_OUT_THERE,
     streams: seat?.views ?? null,
     caches: seat?.caches ?? null,
     serverKey: database.serverKey,

@@ -216,10 +216,13 @@ describe('the inspector', function () {
         `${BASE}/limits`,
         `${BASE}/delayed-events`,
         `${BASE}/reports`,
+        `${BASE}/destinations`,
+        `${BASE}/destinations/{destination}/retry`,
         `${BASE}/rooms/{roomId}`,
         `${BASE}/rooms/{roomId}/state/{eventId}/why`,
         `${BASE}/rooms/{roomId}/state/diff`,
         `${BASE}/rooms/{roomId}/purge`,
+        `${BASE}/signing-keys`,
       ]);
       const queries = new Map([
         [`${BASE}/rooms/{roomId}/state/{eventId}/why`, '?type=m.room.create&state_key='],
@@ -243,7 +246,7 @@ describe('the inspector', function () {
           checked += 1;
         }
       }
-      expect(checked).to.equal(10);
+      expect(checked).to.equal(11);
     });
 
     it('restarts an actor: a new incarnation and epoch, and clients go on', async () => {

@@ -69,6 +69,9 @@ describe('this server leaves rooms that go on elsewhere, and is started again', 
     const event = received(room.member(who.userId, 'join'));
     const join = { ...base(room), roomVersion: room.version, event, state, authChain: [] };
     accepted(await rooms().ask('rooms.accept-join', join));
+    // The rooms were asked behind the gateway's back: it hears of it a moment later.
+    let seen = await who.sync();
+    while (seen.rooms?.join?.[room.roomId] === undefined) seen = await who.sync(seen.next_batch, 10_000);
   };
   const receive = async (room: ForeignRoom, event: ReturnType<ForeignRoom['add']>): Promise<void> => {
     const message = { ...base(room), event: received(event), stateBefore: null, isFinal: false };

@@ -6,9 +6,10 @@ import { domainOf } from '../../src/matrix/identifiers/domain.ts';
 import { isRefusal } from '../../src/matrix/refusal.ts';
 import { authEventKeys } from '../../src/matrix/rooms/auth-events.ts';
 import { getRoomVersion } from '../../src/matrix/rooms/room-versions.ts';
-import { makeServerKey } from '../../src/matrix/signing.ts';
+import { makeServerKey, type ServerKey } from '../../src/matrix/signing.ts';
 
-const KEY = makeServerKey(new Uint8Array(32).fill(3), 'theirs');
+/** With which events of foreign rooms are signed when nothing else is said: the key of a `federation-peer.ts` too. */
+export const FOREIGN_KEY = makeServerKey(new Uint8Array(32).fill(3), 'theirs');
 
 /** What decides an event of the room; the rest follows from what the room is. */
 export interface ForeignProposal {
@@ -52,6 +53,8 @@ export function makeForeignRoom(
     readonly joinRule?: string;
     /** Of its id, up to room version 11: another room has another one. */
     readonly name?: string;
+    /** With which its servers sign. */
+    readonly key?: ServerKey;
   } = {},
 ): ForeignRoom {
   const {
@@ -59,6 +62,7 @@ export function makeForeignRoom(
     creator = '@remote:other.example',
     joinRule = 'public',
     name = 'foreign',
+    key = FOREIGN_KEY,
   } = options;
   const version = getRoomVersion(id);
   const events: BuiltEvent[] = [];
@@ -81,12 +85,12 @@ export function makeForeignRoom(
         roomId: named,
         ...proposal,
         prevEvents: last === undefined ? [] : [last],
-        authEvents: keys.flatMap((key) => state.get(`${key.type} ${key.stateKey}`) ?? []),
+        authEvents: keys.flatMap((wanted) => state.get(`${wanted.type} ${wanted.stateKey}`) ?? []),
         depth: events.length + 1,
         originServerTs: 1_600_000_000_000 + (count += 1),
         ...(version.eventIdFormat === 'server-chosen' && { eventIdLocalpart: `${name}${id}event${count}` }),
       },
-      { serverName: domainOf(sender) ?? '', key: KEY },
+      { serverName: domainOf(sender) ?? '', key },
     );
     if (isRefusal(built)) throw new Error(built.error);
     return built;

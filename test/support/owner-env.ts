@@ -6,6 +6,7 @@ import { systemClock } from '../../src/kit/clock.ts';
 import { silentLogger } from '../../src/kit/logger.ts';
 import { createThreadCaches } from '../../src/streams/cache-store.ts';
 import { silentMetrics } from './database.ts';
+import { NOBODY_OUT_THERE } from './nobody-out-there.ts';
 
 /** The server of the world. */
 export const OWN_SERVER = 'example.com';
@@ -13,6 +14,7 @@ export const OWN_SERVER = 'example.com';
 /** What owners read of the configuration. */
 export const OWNER_CONFIG = {
   server: { name: OWN_SERVER, adminContact: 'mailto:admin@example.com' },
+  federation: { trustedKeyServers: [] as readonly string[] },
   delayedEvents: { maxDelayMs: 86_400_000, maxScheduled: 100 },
 } as Config;
 
@@ -22,6 +24,7 @@ export function ownerEnvironmentOver(path: string): Environment & { close(): voi
   return {
     config: OWNER_CONFIG,
     db,
+    federationClient: NOBODY_OUT_THERE,
     streams: null,
     caches: createThreadCaches({ db, metrics: silentMetrics }),
     serverKey: { keyId: 'ed25519:test', seed: new Uint8Array(32) },

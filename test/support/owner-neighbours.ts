@@ -3,7 +3,8 @@ import type { CommitterProtocol } from '../../actors/committer/protocol.ts';
 import type { Environment } from '../../actors/environment.ts';
 import type { FederationProtocol, OutgoingEdu } from '../../actors/federation/protocol.ts';
 import type { ActorDefinition } from '../../actors/kit/actor.ts';
-import type { Protocol } from '../../actors/kit/protocol.ts';
+import type { FederationSenderProtocol } from '../../actors/federation-sender/protocol.ts';
+import type { InputOf, Protocol } from '../../actors/kit/protocol.ts';
 import type { ActorMap } from '../../actors/protocols.ts';
 import type { StorageFault } from '../../db/kit/write-set.ts';
 import type { Fact } from '../../src/streams/fact.ts';
@@ -31,6 +32,7 @@ export interface WorldState {
   readonly heard: Heard[];
   readonly edus: { readonly roomId: string; readonly edu: OutgoingEdu }[];
   readonly facts: Fact[];
+  readonly stored: InputOf<FederationSenderProtocol, 'federation-sender.note-stored'>[];
   fault: StorageFault | null;
   commits: number;
   places: number;
@@ -62,8 +64,20 @@ export function committerOf(state: WorldState): Neighbour<CommitterProtocol> {
 export function federationOf(state: WorldState): Neighbour<FederationProtocol> {
   const handlers = {
     'federation.queue-room-edu': (told: WorldState['edus'][number]) => void state.edus.push(told),
+    'federation.queue-rooms-edu': (told: {
+      readonly roomIds: readonly string[];
+      readonly edu: OutgoingEdu;
+    }) => told.roomIds.forEach((roomId) => state.edus.push({ roomId, edu: told.edu })),
   };
   return { name: 'federation', ...EVERYTHING, start: () => ({ handlers: handlers as never }) };
+}
+
+/** Notes what it is told that is stored for other servers. */
+export function senderOf(state: WorldState): Neighbour<FederationSenderProtocol> {
+  const handlers = {
+    'federation-sender.note-stored': (told: WorldState['stored'][number]) => void state.stored.push(told),
+  };
+  return { name: 'federation-sender', ...EVERYTHING, start: () => ({ handlers: handlers as never }) };
 }
 
 /** Notes the facts that it is told of. */

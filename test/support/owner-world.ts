@@ -12,6 +12,7 @@ import { streams } from '../../src/streams/registry.ts';
 import type { Stream } from '../../src/streams/stream.ts';
 import { type ActorHost, createActorHost, type Transport } from './actor-host.ts';
 import { createTestDatabase, type TestDatabase } from './database.ts';
+import type { FederationClient } from '../../src/federation/federation-client.ts';
 import { createFakeClock, type FakeClock } from './fake-clock.ts';
 import { ownerEnvironmentOver } from './owner-env.ts';
 import {
@@ -21,6 +22,7 @@ import {
   federationOf,
   type Heard,
   type Neighbour,
+  senderOf,
   type WorldState,
 } from './owner-neighbours.ts';
 
@@ -34,6 +36,7 @@ const EXPORTS = {
   presence: 'presenceActor',
   'push-rules': 'pushRulesActor',
   receipts: 'receiptsActor',
+  'remote-devices': 'remoteDevicesActor',
   'thread-subscriptions': 'threadSubscriptionsActor',
   'to-device': 'toDeviceActor',
   typing: 'typingActor',
@@ -72,6 +75,18 @@ const replaceMember = defineQuery<Member>({
   sql: `
     INSERT OR REPLACE INTO current_state (room_nid, state_key_nid, event_nid, membership)
     SELECT r.room_nid, k.state_key_nid, 1, :membership
+      FROM rooms r JOIN state_keys k ON k.type = 'm.room.member' AND k.state_key = :userId
+     WHERE r.room_id = :roomId`,
+});
+const insertStateChange = defineQuery<{
+  readonly roomId: string;
+  readonly userId: string;
+  readonly position: number;
+}>({
+  name: 'test.insert-state-change',
+  sql: `
+    INSERT INTO state_changes (position, room_nid, state_key_nid)
+    SELECT :position, r.room_nid, k.state_key_nid
       FROM rooms r JOIN state_keys k ON k.type = 'm.room.member' AND k.state_key = :userId
      WHERE r.room_id = :roomId`,
 });
@@ -140,6 +155,7 @@ const SEEDS = [
   insertUser,
   insertStateKey,
   replaceMember,
+  insertStateChange,
   replaceLocalMember,
   insertDevice,
   insertPushRule,
@@ -159,6 +175,8 @@ export interface OwnerWorld {
   readonly edus: readonly { readonly roomId: string; readonly edu: OutgoingEdu }[];
   /** What the owner of caches was told. */
   readonly facts: readonly Fact[];
+  /** What the sender was told that is stored for other servers. */
+  readonly stored: WorldState['stored'];
   /** Writes come back unavailable while this is not null. */
   fault: StorageFault | null;
   /** How many write sets were committed. */
@@ -167,6 +185,8 @@ export interface OwnerWorld {
   rows<Row>(stream: Stream<string, Row>): readonly { readonly position: number; readonly row: Row }[];
   addRoom(roomId: string, ...members: string[]): Promise<void>;
   setMember(roomId: string, userId: string, membership: string): Promise<void>;
+  /** Notes at a position of the events stream that somebody's membership changed. */
+  addStateChange(roomId: string, userId: string, position: number): Promise<void>;
   /** Events of a room in the order of its timeline. */
   addEvents(roomId: string, ...eventIds: string[]): Promise<void>;
   /** An event that is known, but stands in no timeline. */
@@ -186,6 +206,8 @@ export interface OwnerWorldOptions {
   readonly owners: readonly OwnerName[];
   /** `same-thread` when absent. */
   readonly transport?: Transport;
+  /** The other servers, for owners on the thread of the test; nobody when absent. */
+  readonly federationClient?: FederationClient;
   /** Whether the world has a subscriber; true when absent. */
   readonly isHeard?: boolean;
   /** Subscribers that hear and do nothing, and subscribe when the test says so; doubles of whom owners ask. */
@@ -252,6 +274,7 @@ async function startHost(
       committerOf(state),
       cachesOf(state),
       ...(owners.includes('federation') ? [] : [federationOf(state)]),
+      senderOf(state),
       ...modules,
       ...(isHeard ? [listenerOf(state, owners)] : []),
       ...bystanders.map((one) => (typeof one === 'string' ? bystander(one) : one)),
@@ -265,6 +288,11 @@ async function startHost(
   return host;
 }
 
+function environmentOf(database: TestDatabase, { federationClient }: OwnerWorldOptions) {
+  const env = ownerEnvironmentOver(database.path);
+  return federationClient === undefined ? env : { ...env, federationClient };
+}
+
 /** Starts a world. Stop it at the end of the test. */
 export async function createOwnerWorld(options: OwnerWorldOptions): Promise<OwnerWorld> {
   const database = await createTestDatabase({ queries: SEEDS });
@@ -275,11 +303,12 @@ export async function createOwnerWorld(options: OwnerWorldOptions): Promise<Owne
     heard: [],
     edus: [],
     facts: [],
+    stored: [],
     fault: null,
     commits: 0,
     places: 0,
   };
-  let env = ownerEnvironmentOver(database.path);
+  let env = environmentOf(database, options);
   let host = await startHost(state, env, options);
   const seed = async (steps: readonly WriteStep[]): Promise<void> => {
     const outcome = await database.write.write({ owner: 'test', steps });
@@ -306,6 +335,7 @@ export async function createOwnerWorld(options: OwnerWorldOptions): Promise<Owne
     },
     heard: state.heard,
     edus: state.edus,
+    stored: state.stored,
     facts: state.facts,
     get fault() {
       return state.fault;
@@ -328,6 +358,8 @@ export async function createOwnerWorld(options: OwnerWorldOptions): Promise<Owne
       await seed([step(insertRoom, { roomNid: rooms, roomId }), ...joined]);
     },
     setMember: (roomId, userId, membership) => seed(memberSteps({ roomId, userId, membership })),
+    addStateChange: (roomId, userId, position) =>
+      seed([step(insertStateChange, { roomId, userId, position })]),
     addEvents: (roomId, ...eventIds) => seed(eventIds.map((eventId) => eventStep(roomId, eventId, 0))),
     addOutlier: (roomId, eventId) => seed([eventStep(roomId, eventId, 1)]),
     addDevices: (userId, ...deviceIds) =>
@@ -338,7 +370,7 @@ export async function createOwnerWorld(options: OwnerWorldOptions): Promise<Owne
     async restartServer() {
       await end();
       database.restart();
-      env = ownerEnvironmentOver(database.path);
+      env = environmentOf(database, options);
       host = await startHost(state, env, options);
     },
     async stop() {

@@ -28,6 +28,8 @@ export interface Mischief {
 export interface TroupeProcess {
   readonly url: string;
   readonly inspectorUrl: string;
+  /** Where it listens with TLS; null when it does not. */
+  readonly federationUrl: string | null;
   readonly folder: string;
   readonly pid: number;
   /** Of the first start; null on later ones. */
@@ -118,6 +120,7 @@ export async function startTroupe(options: TroupeOptions = {}): Promise<TroupePr
   return {
     url: find(/listening on\s+(http:\/\/\S+)/) ?? '',
     inspectorUrl: find(/inspector\s+(http:\/\/\S+)/) ?? '',
+    federationUrl: find(/with TLS\s+(https:\/\/\S+)/),
     folder,
     pid: child.pid ?? 0,
     firstToken: find(/registration token\s+(\S+)/),

@@ -11,13 +11,14 @@ import { isFileReply, type Payload, payloadOf, refusalOfThrown, writeAnswer } fr
 import { mustCloseAfter } from './body-reader.ts';
 import { saysClientGone } from './client-gone.ts';
 import { createDeviceUseNotes } from './device-use-notes.ts';
-import { type Caller, type Endpoint, reply } from './endpoint.ts';
+import { type Caller, type Endpoint, type ServerCaller, reply } from './endpoint.ts';
 import { openFilePayload, sendFile } from './file-answer.ts';
 import { FileBody } from './file-body.ts';
 import { parsePathPattern } from './path-pattern.ts';
 import { CLIENT_GONE, type Exchange, type PreparedEndpoint, prepareEndpoint } from './prepared-endpoint.ts';
 import { createRateLimits } from './rate-limits.ts';
 import { type RawParams, type Route, createRouteIndex } from './route-index.ts';
+import { createServerAuthentication } from './server-authentication.ts';
 import type { Services } from './services.ts';
 
 /** What an app is made of. */
@@ -163,6 +164,7 @@ class AppExchange implements Exchange {
   readonly rawParams: RawParams;
   readonly queryText: string;
   caller: Caller | null = null;
+  server: ServerCaller | null = null;
   readonly #parentLog: Logger;
   readonly #aborts: Aborts;
   #log: Logger | null = null;
@@ -257,6 +259,7 @@ function createRecorder({ clock, log, metrics }: AppOptions) {
       status,
       ms: Math.round(ms * 100) / 100,
       user: exchange.caller?.userId ?? null,
+      ...(exchange.server !== null && { server: exchange.server.serverName }),
     });
   };
 }
@@ -281,7 +284,8 @@ export function createApp(options: AppOptions): App {
   const services: Services = { ...options.services, served };
   const limits = createRateLimits(options.config, clock, metrics);
   const uses = createDeviceUseNotes(services, clock);
-  const ground = { services, clock, metrics, limits, uses };
+  const servers = createServerAuthentication(services, clock);
+  const ground = { services, clock, metrics, limits, uses, servers };
   const resolve = createResolver(options.endpoints.map((endpoint) => prepareEndpoint(endpoint, ground)));
   const answer = createAnswerer(options, aborts);
   const record = createRecorder(options);

@@ -3,13 +3,17 @@ import type { RateLimitClass } from '../../config/config.ts';
 import type { Json } from '../../kit/json.ts';
 import type { Logger } from '../../kit/logger.ts';
 import type { Refusal } from '../../matrix/refusal.ts';
+import type { AroundFile } from './file-body.ts';
 import type { IncomingBody } from './incoming-body.ts';
 import type { Services } from './services.ts';
 
 export type HttpMethod = 'GET' | 'PUT' | 'POST' | 'DELETE' | 'PATCH';
 
-/** Who may call. `user`: an access token; `optional`: one may come along; `admin`: a server admin's; `none`: nobody is asked. */
-export type EndpointAuth = 'none' | 'optional' | 'user' | 'admin';
+/**
+ * Who may call. `user`: an access token; `optional`: one may come along; `admin`: a server admin's; `server`: another server, by X-Matrix;
+ * `none`: nobody is asked.
+ */
+export type EndpointAuth = 'none' | 'optional' | 'user' | 'admin' | 'server';
 
 /** Whom most endpoints refuse: guests, who is suspended, who is locked. */
 export type RestrictedCaller = 'guest' | 'suspended' | 'locked';
@@ -25,6 +29,11 @@ export interface Caller {
   readonly tokenHash: string;
 }
 
+/** Another server, whose signature of the request is right. */
+export interface ServerCaller {
+  readonly serverName: string;
+}
+
 /** A parameter schema that is not given: the handler gets no such field. */
 type StaticOf<Schema> = Schema extends TSchema ? Static<Schema> : undefined;
 
@@ -32,7 +41,9 @@ type CallerOf<Auth extends EndpointAuth> = Auth extends 'none'
   ? null
   : Auth extends 'optional'
     ? Caller | null
-    : Caller;
+    : Auth extends 'server'
+      ? ServerCaller
+      : Caller;
 
 /** What a handler gets of a request: parsed, checked and typed. */
 export interface EndpointRequest<
@@ -78,6 +89,8 @@ export interface FileReply {
   /** Names the content, without quotation marks: other content has another one. */
   readonly etag: string;
   readonly headers: Readonly<Record<string, string>>;
+  /** What is sent before and after the file, which makes it one part of an answer: then there are no ranges and no tag. */
+  readonly around?: AroundFile;
 }
 
 /** Makes an answer of a file. */

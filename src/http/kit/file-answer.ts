@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { open } from 'node:fs/promises';
+import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Clock } from '../../kit/clock.ts';
 import type { Logger } from '../../kit/logger.ts';
@@ -64,6 +65,10 @@ function rangeOf(method: string, headers: IncomingHttpHeaders, file: FileReply, 
  */
 export async function openFilePayload(request: IncomingMessage, file: FileReply): Promise<Payload> {
   const { method = 'GET', headers: asked } = request;
+  if (file.around !== undefined) {
+    const body = new FileBody(await open(file.path, 'r'), 0, file.sizeBytes, file.around);
+    return { status: 200, body, contentType: file.contentType, headers: file.headers };
+  }
   const etag = `"${file.etag}"`;
   const headers = { ...file.headers, ETag: etag, 'Accept-Ranges': 'bytes' };
   const tags = asked['if-none-match'];
@@ -94,10 +99,11 @@ export async function sendFile(
   body: FileBody,
   { clock, sent, log }: { readonly clock: Clock; readonly sent: Counter; readonly log: Logger },
 ): Promise<boolean> {
-  const { handle, start, byteLength } = body;
+  const { handle, start, fileBytes, head, tail } = body;
   let timer = clock.after(ANSWER_STALL_MS_MAX, () => response.destroy());
   async function* watched(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-    let missing = byteLength;
+    let missing = fileBytes;
+    if (head.byteLength > 0) yield head;
     for await (const chunk of chunks) {
       missing -= chunk.byteLength;
       clock.cancel(timer);
@@ -107,14 +113,23 @@ export async function sendFile(
     }
     // The client waits for the length that it was told: cutting it off is all that is left.
     if (missing > 0) throw new Error(`a file is ${missing} bytes shorter than its row says`);
+    if (tail.byteLength > 0) yield tail;
   }
   try {
-    if (response.req.method === 'HEAD' || byteLength === 0) {
+    if (response.req.method === 'HEAD' || body.byteLength === 0) {
       response.end();
       return true;
     }
-    const end = start + byteLength - 1;
-    const stream = handle.createReadStream({ start, end, highWaterMark: CHUNK_BYTES, autoClose: false });
+    // Of an empty file there is no last byte to be named.
+    const stream =
+      fileBytes === 0
+        ? Readable.from([])
+        : handle.createReadStream({
+            start,
+            end: start + fileBytes - 1,
+            highWaterMark: CHUNK_BYTES,
+            autoClose: false,
+          });
     await pipeline(stream, watched, response);
     return true;
   } catch (error) {

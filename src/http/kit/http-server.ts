@@ -1,11 +1,14 @@
 import { type Server, createServer } from 'node:http';
+import type { Server as TlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { ListenAddress } from '../../config/config.ts';
 import type { Clock } from '../../kit/clock.ts';
+import type { Logger } from '../../kit/logger.ts';
 import type { Metrics } from '../../kit/metrics.ts';
 import { refuse } from '../../matrix/refusal.ts';
 import { CORS_HEADERS, refusalText } from './answer.ts';
 import type { App } from './app.ts';
+import type { CertificateFiles } from './tls-certificate.ts';
 
 /** How long a client may take to send the head of a request, in milliseconds. */
 export const HEADERS_TIMEOUT_MS = 20_000;
@@ -66,7 +69,19 @@ export interface HttpServer {
   kill(): void;
 }
 
-function listen(server: Server, address: ListenAddress, reusePort: boolean): Promise<AddressInfo> {
+/** With TLS or without. */
+type AnyServer = Server | TlsServer;
+
+const LIMITS = {
+  headersTimeout: HEADERS_TIMEOUT_MS,
+  requestTimeout: REQUEST_TIMEOUT_MS,
+  keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+  connectionsCheckingInterval: TIMEOUT_CHECK_INTERVAL_MS,
+  maxHeaderSize: HEADERS_BYTES_MAX,
+  noDelay: true,
+};
+
+function listen(server: AnyServer, address: ListenAddress, reusePort: boolean): Promise<AddressInfo> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
     server.listen({ host: address.host, port: address.port, reusePort }, () => {
@@ -78,9 +93,19 @@ function listen(server: Server, address: ListenAddress, reusePort: boolean): Pro
   });
 }
 
-function stopServer(server: Server, app: App, clock: Clock): Promise<void> {
+/** Cuts everything off. The HTTP server knows no connection whose TLS is not done. */
+function cutOff(server: AnyServer, sockets: ReadonlySet<Socket>): void {
+  server.closeAllConnections();
+  for (const socket of sockets) socket.destroy();
+}
+
+function stopServer(
+  server: AnyServer,
+  sockets: ReadonlySet<Socket>,
+  { app, clock }: HttpServerOptions,
+): Promise<void> {
   return new Promise((resolve) => {
-    const deadline = clock.after(DRAIN_DEADLINE_MS, () => server.closeAllConnections());
+    const deadline = clock.after(DRAIN_DEADLINE_MS, () => cutOff(server, sockets));
     server.close(() => {
       clock.cancel(deadline);
       resolve();
@@ -89,29 +114,50 @@ function stopServer(server: Server, app: App, clock: Clock): Promise<void> {
   });
 }
 
-/**
- * Starts an HTTP server for an app.
- *
- * @param address port 0 means any free one
- * @param reusePort several threads listen on the same port and the kernel deals the connections out
- * @throws Error (rejection) when it cannot listen there
- */
-export async function startHttpServer(options: {
+/** What a listening server is made of. */
+export interface HttpServerOptions {
   readonly app: App;
+  /** Port 0 means any free one. */
   readonly address: ListenAddress;
+  /** Several threads listen on the same port and the kernel deals the connections out. */
   readonly reusePort: boolean;
+  /** With TLS by these files, which are read again when they change; null for none. */
+  readonly certificate?: CertificateFiles | null;
   readonly clock: Clock;
   readonly metrics: Metrics;
-}): Promise<HttpServer> {
-  const { app, clock } = options;
-  const server = createServer({
-    headersTimeout: HEADERS_TIMEOUT_MS,
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
-    connectionsCheckingInterval: TIMEOUT_CHECK_INTERVAL_MS,
-    maxHeaderSize: HEADERS_BYTES_MAX,
-    noDelay: true,
+  readonly log: Logger;
+}
+
+/** Makes the server, not listening yet; `end` ends what goes on beside it. */
+async function openServer({ certificate = null, clock, log }: HttpServerOptions): Promise<{
+  readonly server: AnyServer;
+  readonly end: () => void;
+}> {
+  if (certificate === null) return { server: createServer(LIMITS), end: () => undefined };
+  // Behind a proxy nothing of TLS is loaded.
+  const { openTlsServer } = await import('./tls-certificate.ts');
+  return openTlsServer(certificate, { ...LIMITS, handshakeTimeout: HEADERS_TIMEOUT_MS }, { clock, log });
+}
+
+/** The connections of a server, from their first moment. */
+function socketsOf(server: AnyServer): ReadonlySet<Socket> {
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
   });
+  return sockets;
+}
+
+/**
+ * Starts an HTTP server for an app, with TLS or without.
+ *
+ * @throws Error (rejection) when it cannot listen there; CertificateUnusable
+ */
+export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
+  const { app } = options;
+  const { server, end } = await openServer(options);
+  const sockets = socketsOf(server);
   server.maxConnections = CONNECTIONS_MAX;
   server.on('request', app.listener);
   // Reading the body says 100 Continue: who will be refused need not send it.
@@ -119,15 +165,24 @@ export async function startHttpServer(options: {
   server.on('clientError', answerBrokenRequest);
   const dropped = options.metrics.counter('http.connections-dropped');
   server.on('drop', () => dropped.add());
-  const { address: host, port } = await listen(server, options.address, options.reusePort);
+  const { address: host, port } = await listen(server, options.address, options.reusePort).catch(
+    (error: unknown) => {
+      end();
+      throw error;
+    },
+  );
   let stopped: Promise<void> | null = null;
   return {
     address: { host, port },
-    stop: () => (stopped ??= stopServer(server, app, clock)),
+    stop() {
+      end();
+      return (stopped ??= stopServer(server, sockets, options));
+    },
     kill() {
+      end();
       app.beginStop();
       server.close();
-      server.closeAllConnections();
+      cutOff(server, sockets);
     },
   };
 }

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../../kit/clock.ts';
+import type { Json } from '../../kit/json.ts';
 import type { Logger } from '../../kit/logger.ts';
 import type { Counter, Metrics } from '../../kit/metrics.ts';
 import { type Refusal, isRefusal, refuse } from '../../matrix/refusal.ts';
@@ -8,14 +9,16 @@ import { BODY_BYTES_MAX, readBody } from './body-reader.ts';
 import { type CallerWatch, watchCaller } from './caller-watch.ts';
 import type { DeviceUseNotes } from './device-use-notes.ts';
 import { type EndpointFigures, createEndpointFigures } from './endpoint-figures.ts';
-import type { Caller, Endpoint } from './endpoint.ts';
+import type { Caller, Endpoint, ServerCaller } from './endpoint.ts';
 import { type QueryValues, decodeParams, parseQueryString } from './percent-decoding.ts';
 import type { RateLimits } from './rate-limits.ts';
 import { type IncomingBody, createIncomingBody } from './incoming-body.ts';
 import { remoteAddressOf } from './remote-address.ts';
 import type { RawParams } from './route-index.ts';
 import { convertQuery, createSchemaCheck, queryConversions } from './schema-check.ts';
+import type { ServerAuthentication } from './server-authentication.ts';
 import type { Services } from './services.ts';
+import { parseServerJson } from './server-json.ts';
 import { parseStrictJson } from './strict-json.ts';
 
 /** One request on its way through an endpoint. */
@@ -33,6 +36,8 @@ export interface Exchange {
   endWait(): void;
   /** Who is calling, as soon as that is known: for the access log. */
   caller: Caller | null;
+  /** The server that is calling, likewise. */
+  server: ServerCaller | null;
 }
 
 /** The client went away before its request was whole: there is nobody to answer. */
@@ -60,6 +65,7 @@ export interface EndpointGround {
   readonly metrics: Metrics;
   readonly limits: RateLimits;
   readonly uses: DeviceUseNotes;
+  readonly servers: ServerAuthentication;
 }
 
 /** Only what `needs` names, found once. */
@@ -92,22 +98,52 @@ function createLimiter(
 
 type Part<Value> = Promise<Value | Refusal | typeof CLIENT_GONE>;
 
-/** Reads, parses and checks the body. No body at all stands for `{}` where nothing in it is required. */
-function createBodyParser(endpoint: Endpoint, clock: Clock): ((exchange: Exchange) => Part<unknown>) | null {
-  const { body: schema, bodyBytesMax = BODY_BYTES_MAX } = endpoint;
+/** A body that was read and not checked yet. */
+interface JsonBody {
+  readonly kind: 'json';
+  /** Null when there was none. */
+  readonly value: Json | null;
+  /** Of another server's request: all of it, for its signature; undefined when there was none. */
+  readonly signed?: { readonly content: Json; readonly contentText: string };
+}
+
+/** How an endpoint reads its body, and then checks it. */
+interface BodyParser {
+  read(exchange: Exchange): Part<JsonBody>;
+  /** No body at all stands for `{}` where nothing in it is required. */
+  check(body: JsonBody): unknown;
+}
+
+function parseStrict(bytes: Buffer): JsonBody | Refusal {
+  const parsed = parseStrictJson(bytes);
+  return isRefusal(parsed) ? parsed : { kind: 'json', value: parsed.value };
+}
+
+function parseSigned(bytes: Buffer, { log }: Exchange): JsonBody | Refusal {
+  const parsed = parseServerJson(bytes);
+  if (isRefusal(parsed)) return parsed;
+  const { value, signed, text, dropped } = parsed;
+  if (dropped > 0) log.info('parts of a body cannot be read', { dropped });
+  return { kind: 'json', value, signed: { content: signed, contentText: text } };
+}
+
+function createBodyParser(endpoint: Endpoint, clock: Clock): BodyParser | null {
+  const { body: schema, bodyBytesMax = BODY_BYTES_MAX, auth } = endpoint;
   if (schema === undefined) return null;
   const check = createSchemaCheck(schema, 'body');
-  return async ({ request, response }) => {
-    const read = await readBody(request, response, bodyBytesMax, clock);
-    if (read.kind === 'aborted') return CLIENT_GONE;
-    if (isRefusal(read)) return read;
-    if (read.bytes.length === 0) {
+  const parse = auth === 'server' ? parseSigned : parseStrict;
+  return {
+    async read(exchange) {
+      const read = await readBody(exchange.request, exchange.response, bodyBytesMax, clock);
+      if (read.kind === 'aborted') return CLIENT_GONE;
+      if (isRefusal(read)) return read;
+      return read.bytes.length === 0 ? { kind: 'json', value: null } : parse(read.bytes, exchange);
+    },
+    check({ value }) {
+      if (value !== null) return check.find(value) ?? value;
       const empty = {};
       return check.accepts(empty) ? empty : refuse('M_NOT_JSON', 'The request has no body.');
-    }
-    const parsed = parseStrictJson(read.bytes);
-    if (isRefusal(parsed)) return parsed;
-    return check.find(parsed.value) ?? parsed.value;
+    },
   };
 }
 
@@ -140,7 +176,7 @@ class HandlerRequest {
   readonly params: undefined;
   readonly query: undefined;
   readonly body: undefined;
-  readonly caller: Caller | null;
+  readonly caller: Caller | ServerCaller | null;
   readonly services: Services;
   readonly #exchange: Exchange;
   readonly #ground: BodyGround;
@@ -158,7 +194,7 @@ class HandlerRequest {
     this.params = params as undefined;
     this.query = query as undefined;
     this.body = body as undefined;
-    this.caller = exchange.caller;
+    this.caller = exchange.server ?? exchange.caller;
     this.services = services;
     this.#exchange = exchange;
     this.#ground = ground;
@@ -193,9 +229,51 @@ class HandlerRequest {
   }
 }
 
+/** What the request line says. */
+interface Target {
+  readonly params: unknown;
+  readonly query: unknown;
+}
+
+function createTargetParser(
+  endpoint: Endpoint,
+): (exchange: Exchange, values: QueryValues) => Target | Refusal {
+  const parseParams = createParamsParser(endpoint);
+  const parseQuery = createQueryParser(endpoint);
+  return (exchange, values) => {
+    const params = parseParams(exchange.rawParams);
+    if (isRefusal(params)) return params;
+    const query = parseQuery(values);
+    return isRefusal(query) ? query : { params, query };
+  };
+}
+
 /** From where a device is used. */
 function useOf(request: IncomingMessage): { readonly ip: string; readonly userAgent: string } {
   return { ip: remoteAddressOf(request), userAgent: request.headers['user-agent'] ?? '' };
+}
+
+/** Calls the handler. A caller who is shut out while it waits gets that for an answer. */
+function createWatchedHandle(
+  endpoint: Endpoint,
+  { services: { cached }, clock }: EndpointGround,
+): (exchange: Exchange, requestOf: (watch: () => void) => HandlerRequest) => Promise<unknown> {
+  return async (exchange, requestOf) => {
+    const { caller } = exchange;
+    let watched: CallerWatch | null = null;
+    const watch = (): void => {
+      if (caller === null || watched !== null) return;
+      const end = (): void => exchange.endWait();
+      const fail = (error: unknown): void => exchange.log.error('a caller was not looked at', { error });
+      watched = watchCaller({ cached, clock }, endpoint, caller.tokenHash, end, fail);
+    };
+    try {
+      const result = await endpoint.handle(requestOf(watch));
+      return (watched as CallerWatch | null)?.refusal ?? result;
+    } finally {
+      (watched as CallerWatch | null)?.close();
+    }
+  };
 }
 
 /**
@@ -207,9 +285,8 @@ export function prepareEndpoint(endpoint: Endpoint, ground: EndpointGround): Pre
   const route = `${endpoint.method} ${endpoint.path}`;
   const services = pickServices(endpoint, ground.services);
   const limited = createLimiter(endpoint, ground.limits);
-  const parseParams = createParamsParser(endpoint);
-  const parseQuery = createQueryParser(endpoint);
-  const parseBody = createBodyParser(endpoint, ground.clock);
+  const parseTarget = createTargetParser(endpoint);
+  const bodyParser = createBodyParser(endpoint, ground.clock);
   const bodyGround = {
     clock: ground.clock,
     received: ground.metrics.counter('http.streamed-bytes-received'),
@@ -225,26 +302,31 @@ export function prepareEndpoint(endpoint: Endpoint, ground: EndpointGround): Pre
     if (isFirstUse) ground.services.accounts.tell('accounts.note-token-use', { userId, tokenHash });
     ground.uses.note(caller, () => useOf(request));
   };
-  /** A caller who is shut out while the handler waits gets that for an answer. */
-  const handle = async (
+  const handle = createWatchedHandle(endpoint, ground);
+  const handleBody = async (
     exchange: Exchange,
-    requestOf: (watch: () => void) => HandlerRequest,
+    target: Target,
+    read: JsonBody | undefined,
   ): Promise<unknown> => {
-    const { caller } = exchange;
-    let watched: CallerWatch | null = null;
-    const watch = (): void => {
-      if (caller === null || watched !== null) return;
-      const end = (): void => exchange.endWait();
-      const fail = (error: unknown): void => exchange.log.error('a caller was not looked at', { error });
-      const { cached } = ground.services;
-      watched = watchCaller({ cached, clock: ground.clock }, endpoint, caller.tokenHash, end, fail);
-    };
-    try {
-      const result = await endpoint.handle(requestOf(watch));
-      return (watched as CallerWatch | null)?.refusal ?? result;
-    } finally {
-      (watched as CallerWatch | null)?.close();
-    }
+    const body = read === undefined ? undefined : bodyParser?.check(read);
+    if (isRefusal(body)) return body;
+    const { params, query } = target;
+    return handle(
+      exchange,
+      (watch) => new HandlerRequest(exchange, services, params, query, body, bodyGround, watch),
+    );
+  };
+  /** What a server asks is signed with its body: that is read before it is known who is calling, once somebody says who. */
+  const runForServer = async (exchange: Exchange, values: QueryValues): Promise<unknown> => {
+    const claims = ground.servers.claimsOf(exchange.request);
+    if (isRefusal(claims)) return claims;
+    const read = await bodyParser?.read(exchange);
+    if (isRefusal(read) || read === CLIENT_GONE) return read;
+    const server = await ground.servers.authenticate(exchange.request, claims, read?.signed);
+    if (isRefusal(server)) return server;
+    exchange.server = server;
+    const target = parseTarget(exchange, values);
+    return isRefusal(target) ? target : handleBody(exchange, target, read);
   };
 
   return {
@@ -254,6 +336,7 @@ export function prepareEndpoint(endpoint: Endpoint, ground: EndpointGround): Pre
     async run(exchange) {
       const values = parseQueryString(usesQuery ? exchange.queryText : '');
       if (isRefusal(values)) return values;
+      if (endpoint.auth === 'server') return runForServer(exchange, values);
       const admitted = await admit(exchange, values);
       if (isRefusal(admitted)) return admitted;
       const caller = admitted?.caller ?? null;
@@ -261,16 +344,11 @@ export function prepareEndpoint(endpoint: Endpoint, ground: EndpointGround): Pre
       if (admitted !== null) noteUse(admitted, exchange);
       const refused = limited(caller, exchange);
       if (refused !== null) return refused;
-      const params = parseParams(exchange.rawParams);
-      if (isRefusal(params)) return params;
-      const query = parseQuery(values);
-      if (isRefusal(query)) return query;
-      const body = parseBody === null ? undefined : await parseBody(exchange);
-      if (isRefusal(body) || body === CLIENT_GONE) return body;
-      return handle(
-        exchange,
-        (watch) => new HandlerRequest(exchange, services, params, query, body, bodyGround, watch),
-      );
+      const target = parseTarget(exchange, values);
+      if (isRefusal(target)) return target;
+      const read = await bodyParser?.read(exchange);
+      if (isRefusal(read) || read === CLIENT_GONE) return read;
+      return handleBody(exchange, target, read);
     },
   };
 }

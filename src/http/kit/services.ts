@@ -2,6 +2,9 @@ import type { ActorProtocols } from '../../../actors/protocols.ts';
 import type { ActorRef } from '../../../actors/kit/ref.ts';
 import type { ReadDb } from '../../../db/kit/read-db.ts';
 import type { Config } from '../../config/config.ts';
+import type { FederationClient } from '../../federation/federation-client.ts';
+import type { RemoteMedia } from '../../federation/media/remote-media.ts';
+import type { RemoteQueries } from '../../federation/queries/remote-queries.ts';
 import type { Clock } from '../../kit/clock.ts';
 import type { Random } from '../../kit/random.ts';
 import type { Caches } from '../../streams/cache.ts';
@@ -18,6 +21,12 @@ export interface Services extends ActorRefs {
   readonly clock: Clock;
   readonly random: Random;
   readonly db: ReadDb;
+  /** Speaks to other servers. */
+  readonly federationClient: FederationClient;
+  /** Asks other servers what is asked again and again, and remembers it for some minutes. */
+  readonly remoteQueries: RemoteQueries;
+  /** Brings media of other servers here. */
+  readonly remoteMedia: RemoteMedia;
   /** The caches of this thread. */
   readonly cached: Caches;
   readonly streams: StreamViews;

@@ -1,4 +1,5 @@
 import type { Json, JsonObject } from '../../kit/json.ts';
+import { isOfServer } from '../identifiers/domain.ts';
 import { makeRoomAlias } from '../identifiers/room-alias.ts';
 import { parseUserId } from '../identifiers/user-id.ts';
 import { isRefusal, refuse } from '../refusal.ts';
@@ -58,8 +59,10 @@ export interface InitialEvents {
   readonly version: RoomVersion;
   /** The content of `m.room.create`, `room_version` included. */
   readonly creationContent: JsonObject;
-  /** After `m.room.create`, in order: the creator's join first, the invites last. */
+  /** After `m.room.create`, in order: the creator's join first, the invites of users of this server last. */
   readonly events: readonly InitialEvent[];
+  /** The invites of users of other servers, which these have to sign: they come when the room is there. */
+  readonly remoteInvites: readonly InitialEvent[];
   /** The full alias to point at the room, or null. */
   readonly alias: string | null;
   /** Whether the room is listed in the directory. */
@@ -101,6 +104,7 @@ export function initialEvents(
   if (isRefusal(alias)) return alias;
   const initialState = initialStateOf(request);
   if (isRefusal(initialState)) return initialState;
+  const isLocal = (userId: string): boolean => isOfServer(userId, creator.serverName);
   return {
     version,
     creationContent,
@@ -111,8 +115,11 @@ export function initialEvents(
       ...PRESET_STATE[preset].filter((event) => !initialState.some((other) => isSamePlace(event, other))),
       ...initialState,
       ...nameAndTopic(request),
-      ...invites.map((userId) => inviteEvent(request, creator, userId)),
+      ...invites.filter(isLocal).map((userId) => inviteEvent(request, creator, userId)),
     ],
+    remoteInvites: invites
+      .filter((userId) => !isLocal(userId))
+      .map((userId) => inviteEvent(request, creator, userId)),
     alias,
     isPublic: request.visibility === 'public',
   };

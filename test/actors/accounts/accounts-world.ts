@@ -17,6 +17,7 @@ import { threadSubscriptionsActor } from '../../../actors/thread-subscriptions/a
 import { poolActor } from '../../../actors/pool/actor.ts';
 import type { ActorMap } from '../../../actors/protocols.ts';
 import type { DelayedEventsProtocol } from '../../../actors/delayed-events/protocol.ts';
+import type { FederationSenderProtocol } from '../../../actors/federation-sender/protocol.ts';
 import type { PushProtocol } from '../../../actors/push/protocol.ts';
 import type { RoomsProtocol } from '../../../actors/rooms/protocol.ts';
 import { toDeviceActor } from '../../../actors/to-device/actor.ts';
@@ -37,6 +38,7 @@ import type { ThreadViews } from '../../../src/streams/view.ts';
 import { type ActorHost, createActorHost } from '../../support/actor-host.ts';
 import { createTestDatabase, silentMetrics, type TestDatabase } from '../../support/database.ts';
 import { createFakeClock, type FakeClock } from '../../support/fake-clock.ts';
+import { NOBODY_OUT_THERE } from '../../support/nobody-out-there.ts';
 
 type ChangeMembership = InputOf<RoomsProtocol, 'rooms.change-membership'>;
 type UpdateProfile = InputOf<RoomsProtocol, 'rooms.update-profile'>;
@@ -150,6 +152,12 @@ export async function createAccountsWorld(
       handlers: { 'delayed-events.forget-user': () => ({ kind: 'forgotten', isMore: false }) },
     }),
   });
+  const sender = defineActor<Pick<FederationSenderProtocol, 'federation-sender.note-stored'>>({
+    name: 'federation-sender',
+    mailbox: { limit: 100, whenFull: 'refuse' },
+    order: { kind: 'serial' },
+    start: () => ({ handlers: { 'federation-sender.note-stored': () => undefined } }),
+  });
   const answers: { leave: AccountsWorld['onLeave'] } = {
     leave: () => refuse('M_FORBIDDEN', 'no rooms here'),
   };
@@ -159,6 +167,7 @@ export async function createAccountsWorld(
     streams,
     caches,
     serverKey: { keyId: 'ed25519:test', seed: new Uint8Array(32) },
+    federationClient: NOBODY_OUT_THERE,
   };
   const host = await createActorHost<ActorMap, Environment>({
     transport: 'same-thread',
@@ -173,6 +182,7 @@ export async function createAccountsWorld(
       keysActor,
       rooms,
       push,
+      sender,
       accountDataActor,
       pushRulesActor,
       poolActor,

@@ -1,14 +1,21 @@
 import { expect } from 'chai';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { connect as connectTo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Type } from 'typebox';
 import { httpActor } from '../../../actors/http/actor.ts';
 import type { TroupeContext } from '../../../actors/environment.ts';
 import type { ActorInstance } from '../../../actors/kit/actor.ts';
-import type { HttpProtocol } from '../../../actors/http/protocol.ts';
+import type { HttpAddresses, HttpProtocol } from '../../../actors/http/protocol.ts';
 import { type Endpoint, defineEndpoint } from '../../../src/http/kit/endpoint.ts';
 import type { Config } from '../../../src/config/config.ts';
 import { systemClock } from '../../../src/kit/clock.ts';
 import { silentLogger } from '../../../src/kit/logger.ts';
 import { seededRandom } from '../../../src/kit/random.ts';
+import { CertificateUnusable } from '../../../src/http/kit/tls-certificate.ts';
+import { openFederationPeer } from '../../support/federation-peer.ts';
+import { testAuthority } from '../../support/test-certificates.ts';
 import { silentMetrics } from '../../support/database.ts';
 import { type HttpClient, createHttpClient } from '../../support/http-client.ts';
 import { emptyDb, testConfig } from '../../src/http/kit/test-app.ts';
@@ -59,6 +66,17 @@ describe('http actor', () => {
     return client;
   };
 
+  /** What comes of a connection to where nobody should listen. */
+  const failureOf = (address: { host: string; port: number } | null): Promise<string> =>
+    new Promise((resolve) => {
+      const socket = connectTo(address ?? { port: 0 });
+      socket.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? ''));
+      socket.on('connect', () => {
+        socket.destroy();
+        resolve('connected');
+      });
+    });
+
   beforeEach(() => {
     ended = new AbortController();
   });
@@ -86,6 +104,37 @@ describe('http actor', () => {
     const alone = await addressOf(await start(testConfig()));
     const failure = await start(testConfig({ server: { listen: alone } })).catch((error: unknown) => error);
     expect(failure).to.include({ code: 'EADDRINUSE' });
+  });
+
+  it('serves the same with TLS, where that is configured, and tells where', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'troupe-http-'));
+    try {
+      const { certificate, key } = testAuthority().writeTo(folder);
+      const anywhere = { host: '127.0.0.1', port: 0 };
+      const instance = await start(
+        testConfig({ federation: { listen: anywhere, tlsCertificate: certificate, tlsKey: key } }),
+      );
+      const { federation } = (await instance.handlers['http.read-addresses'](null)) as HttpAddresses;
+      const peer = await openFederationPeer();
+      const answer = await peer.ask({ serverName: `127.0.0.1:${federation?.port}` }, 'GET', '/_matrix/ask', {
+        isSigned: false,
+      });
+      await peer.close();
+      expect(answer.body).to.deep.equal({ actor: 'rooms', server: 'example.org' });
+      await instance.stop?.();
+      expect(await failureOf(federation)).to.equal('ECONNREFUSED');
+
+      // The plain one does not stay behind when the other cannot be had.
+      const plain = await addressOf(await start(testConfig()));
+      ended.abort();
+      ended = new AbortController();
+      const broken = { listen: anywhere, tlsCertificate: key, tlsKey: key };
+      const config = testConfig({ server: { listen: plain }, federation: broken });
+      expect(await start(config).catch((error: unknown) => error)).to.be.instanceOf(CertificateUnusable);
+      expect(await failureOf(plain)).to.equal('ECONNREFUSED');
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
   });
 
   it('stops gracefully: a parked request is answered, and then nobody listens', async () => {

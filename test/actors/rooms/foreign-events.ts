@@ -62,6 +62,8 @@ export interface ForeignRoom {
   /** The events that nothing allowed follows, and that are allowed. */
   tips(): readonly string[];
   resolve(eventIds: readonly string[]): StateMap;
+  /** By which a server signs its events. */
+  keyOf(server: string): ServerKey;
 }
 
 const NOTHING: StateMap = new Map();
@@ -197,6 +199,7 @@ export function openForeignRoom(roomId: string, versionId: string): ForeignRoom 
     build,
     tips,
     resolve,
+    keyOf,
   };
 }
 

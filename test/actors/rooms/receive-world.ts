@@ -46,8 +46,11 @@ export interface ReceiveWorld {
 }
 
 /** Opens a world. Call `close` at the end of the test. */
-export async function openReceiveWorld(version = '11', options: RoomOptions = {}): Promise<ReceiveWorld> {
-  const house = await openRoomsHouse();
+export async function openReceiveWorld(
+  version = '11',
+  options: RoomOptions & { readonly house?: RoomsHouse } = {},
+): Promise<ReceiveWorld> {
+  const house = options.house ?? (await openRoomsHouse());
   const users = { [DAVE]: 50, ...(version === '12' ? {} : { [ALICE]: 100 }) };
   const roomId = await makeRoom(house, { powerLevels: { users }, ...options, version });
   const bob = sent(await change(house, roomId, 'join', BOB));

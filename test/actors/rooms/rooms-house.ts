@@ -1,8 +1,8 @@
 import type { Environment } from '../../../actors/environment.ts';
-import type { ActorDefinition, Handlers } from '../../../actors/kit/actor.ts';
+import type { ActorDefinition, AnyActorDefinition, Handlers } from '../../../actors/kit/actor.ts';
 import type { InputOf, Protocol } from '../../../actors/kit/protocol.ts';
 import type { ActorRef } from '../../../actors/kit/ref.ts';
-import type { ActorMap } from '../../../actors/protocols.ts';
+import type { ActorMap, ActorProtocols } from '../../../actors/protocols.ts';
 import type { AccountDataProtocol } from '../../../actors/account-data/protocol.ts';
 import type { CachesProtocol } from '../../../actors/caches/protocol.ts';
 import type { CommitterProtocol } from '../../../actors/committer/protocol.ts';
@@ -22,17 +22,22 @@ import type { ViewsProtocol } from '../../../actors/views/protocol.ts';
 import type { StorageFault } from '../../../db/kit/write-set.ts';
 import type { EventsRow } from '../../../db/rooms/stream-reader.ts';
 import type { Config } from '../../../src/config/config.ts';
+import type { FederationClient } from '../../../src/federation/federation-client.ts';
 import { systemClock } from '../../../src/kit/clock.ts';
 import type { JsonObject } from '../../../src/kit/json.ts';
 import type { Metrics } from '../../../src/kit/metrics.ts';
 import { seededRandom } from '../../../src/kit/random.ts';
 import type { Refusal } from '../../../src/matrix/refusal.ts';
 import { makeServerKey } from '../../../src/matrix/signing.ts';
+import { createThreadCaches } from '../../../src/streams/cache-store.ts';
+import type { Caches } from '../../../src/streams/cache.ts';
+import type { Fact, FactOf } from '../../../src/streams/fact.ts';
 import type { StreamRow } from '../../../src/streams/stream.ts';
 import { loadAndResolve } from '../../../src/state-resolution/load-and-resolve.ts';
 import { createActorHost } from '../../support/actor-host.ts';
 import { countReads } from './count-reads.ts';
 import { createTestDatabase, silentMetrics, type TestDatabase } from '../../support/database.ts';
+import { NOBODY_OUT_THERE } from '../../support/nobody-out-there.ts';
 
 export const SERVER = 'example.com';
 export const ALICE = '@alice:example.com';
@@ -63,6 +68,8 @@ export interface RoomsHouse {
   /** The time of the rooms actor, in milliseconds since the Unix epoch: it passes only when it is set. */
   readonly time: { nowMs: number };
   readonly database: TestDatabase;
+  /** What they read through; what rooms say changes is dropped. */
+  readonly caches: Caches;
   readonly rooms: ActorRef<RoomsProtocol>;
   readonly storage: Storage;
   /** What typing, caches and federation were told, in order. */
@@ -75,7 +82,10 @@ export interface RoomsHouse {
   readonly reads: () => number;
   /** Transactions that were committed so far. */
   transactions(): number;
-  restart(): Promise<void>;
+  /** One of the further actors. */
+  ref<Name extends keyof ActorProtocols>(name: Name): ActorRef<ActorProtocols[Name]>;
+  /** Ends an actor and starts it again; the rooms actor when not said. */
+  restart(name?: keyof ActorProtocols): Promise<void>;
   idle(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -93,7 +103,13 @@ function recorder<P extends Protocol>(
   note: (told: Told) => void,
 ): Neighbour<P> {
   const handlers = Object.fromEntries(
-    messages.map((message) => [message, (input: unknown) => note({ message, input })]),
+    messages.map((message) => [
+      message,
+      (input: unknown) => {
+        note({ message, input });
+        return { kind: 'stored', position: 1 };
+      },
+    ]),
   );
   return { name, ...EVERYTHING, start: () => ({ handlers: handlers as never }) };
 }
@@ -168,8 +184,19 @@ function createViews(house: Pick<RoomsHouse, 'rows' | 'positions'>): Neighbour<V
   };
 }
 
+/** What a house has beside the rooms actor and its neighbours. */
+export interface HouseOptions {
+  /** Further actors; they start after the rooms actor. */
+  readonly actors?: readonly AnyActorDefinition<ActorMap, Environment>[];
+  readonly federationClient?: FederationClient;
+  /** Neighbours that are told of by others than the rooms actor, by name, with what they are told. */
+  readonly recorded?: readonly (readonly [string, readonly string[]])[];
+}
+
+type RoomChanged = FactOf<'room-changed'>;
+
 /** Opens a house. Call `stop` at the end of the test. */
-export async function openRoomsHouse(): Promise<RoomsHouse> {
+export async function openRoomsHouse(options: HouseOptions = {}): Promise<RoomsHouse> {
   const counts = new Map<string, number>();
   const database = await createTestDatabase({ metrics: countingMetrics(counts) });
   const time = { nowMs: 1_700_000_000_000 };
@@ -177,7 +204,14 @@ export async function openRoomsHouse(): Promise<RoomsHouse> {
   const counted = countReads(database.db);
   const storage: Storage = { fault: null, crashAfterCommit: false, isDefective: false, faultOfSet: null };
   const told: Told[] = [];
-  const note = (one: Told): void => void told.push(one);
+  const threadCaches = createThreadCaches({ db: database.db, metrics: silentMetrics });
+  const note = (one: Told): void => {
+    told.push(one);
+    if (one.message === 'caches.invalidate')
+      threadCaches.applyFacts((one.input as { readonly facts: readonly Fact[] }).facts);
+    if (one.message === 'caches.room-changed')
+      threadCaches.applyFacts([{ fact: 'room-changed', ...(one.input as Omit<RoomChanged, 'fact'>) }]);
+  };
   const heard = { rows: [] as StreamRow<EventsRow>[], positions: [] as number[] };
   const config = {
     server: { name: SERVER, adminContact: 'mailto:admin@example.com' },
@@ -186,15 +220,16 @@ export async function openRoomsHouse(): Promise<RoomsHouse> {
   const env: Environment = {
     config,
     db: counted.db,
+    federationClient: options.federationClient ?? NOBODY_OUT_THERE,
     streams: null,
-    caches: null,
+    caches: threadCaches,
     serverKey: makeServerKey(random.bytes(32), 'test'),
   };
   const host = await createActorHost<ActorMap, Environment>({
     transport: 'same-thread',
     actors: [
       committerOf(database, storage),
-      recorder<TypingProtocol>('typing', ['typing.clear-user'], note),
+      recorder<TypingProtocol>('typing', ['typing.clear-user', 'typing.receive-remote'], note),
       recorder<CachesProtocol>('caches', ['caches.room-changed', 'caches.invalidate'], note),
       recorder<FederationProtocol>('federation', ['federation.queue-event'], note),
       recorder<AccountDataProtocol>('account-data', ['account-data.copy-room'], note),
@@ -205,8 +240,10 @@ export async function openRoomsHouse(): Promise<RoomsHouse> {
         note,
       ),
       poolOf(database),
+      ...(options.recorded ?? []).map(([name, messages]) => recorder(name, messages, note)),
       roomsActor,
       createViews(heard),
+      ...(options.actors ?? []),
     ],
     env,
     random,
@@ -216,13 +253,15 @@ export async function openRoomsHouse(): Promise<RoomsHouse> {
   return {
     time,
     database,
+    caches: threadCaches,
     rooms: host.ref('rooms'),
     storage,
     told,
     ...heard,
     reads: counted.reads,
     transactions: () => counts.get('commit.transactions') ?? 0,
-    restart: () => host.restart('rooms'),
+    ref: (name) => host.ref(name),
+    restart: (name = 'rooms') => host.restart(name),
     idle: () => host.idle(),
     async stop() {
       await host.stop();

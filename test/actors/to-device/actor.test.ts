@@ -1,10 +1,11 @@
 import { expect } from 'chai';
-import { MESSAGES_PER_REQUEST_MAX } from '../../../actors/to-device/actor.ts';
+import { MESSAGES_PER_REQUEST_MAX } from '../../../actors/to-device/sort-messages.ts';
 import {
   CHECK_INTERVAL,
   createInboxChecks,
   INBOX_MESSAGES_MAX,
 } from '../../../actors/to-device/inbox-checks.ts';
+import { readOutboundMessages } from '../../../db/to-device/outbound-reader.ts';
 import { readWaitingMessages } from '../../../db/to-device/reader.ts';
 import { step } from '../../../db/kit/write-set.ts';
 import { insertMessage, TRANSACTION_KEPT_MS } from '../../../db/to-device/writer.ts';
@@ -47,11 +48,19 @@ for (const transport of TRANSPORTS)
         '@nobody:example.com': { '*': { n: 4 }, X: { n: 5 } },
         '@far:other.example': { X: { n: 6 } },
       });
-      expect(stored).to.deep.equal({ kind: 'stored', position: 4 });
+      expect(stored).to.deep.equal({ kind: 'stored', position: 5 });
+      const [outbound] = await readOutboundMessages(world.database.db, 'other.example', 10);
+      expect(outbound?.position).to.equal(5);
+      expect(JSON.parse(outbound?.content ?? '')).to.deep.include({
+        sender: ALICE,
+        type: 'm.x',
+        messages: { '@far:other.example': { X: { n: 6 } } },
+      });
       expect(await waiting(BOB, 'B1')).to.deep.equal([{ n: 1 }]);
       expect(await waiting(BOB, 'B2')).to.deep.equal([{ n: 1 }, { n: 3 }]);
       expect(await waiting(BOB, 'GONE')).to.deep.equal([]);
       await world.host.idle();
+      expect(world.stored).to.deep.equal([{ destinations: ['other.example'], what: 'messages' }]);
       expect(world.rows(toDeviceStream).map(({ position, row }) => [position, row.deviceId])).to.deep.equal([
         [1, 'B1'],
         [2, 'B2'],

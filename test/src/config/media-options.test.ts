@@ -6,6 +6,8 @@ describe('the options of media', () => {
     const { media, rateLimits } = testConfig('data');
     expect(media).to.deep.equal({
       maxUploadSize: 104_857_600,
+      maxRemoteSize: 104_857_600,
+      remoteCacheSize: 10_737_418_240,
       allowLegacy: false,
       urlPreviews: true,
       urlPreviewDeny: [],

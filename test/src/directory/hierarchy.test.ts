@@ -6,11 +6,12 @@ import {
   HIERARCHY_PAGE_MAX,
   type HierarchyRequest,
   readHierarchy,
+  type HierarchyServices,
 } from '../../../src/directory/hierarchy.ts';
 import { HIERARCHY_ROOMS_MAX } from '../../../src/directory/hierarchy-token.ts';
 import type { Seeker } from '../../../src/directory/room-discovery.ts';
 import type { JsonObject } from '../../../src/kit/json.ts';
-import { isRefusal } from '../../../src/matrix/refusal.ts';
+import { isRefusal, refuse } from '../../../src/matrix/refusal.ts';
 import { getRoomVersion } from '../../../src/matrix/rooms/room-versions.ts';
 import type { Caches } from '../../../src/streams/cache.ts';
 
@@ -50,14 +51,18 @@ function toChild({ roomId, isSuggested }: ModelRoom['children'][number]): SpaceC
   return { roomId, isSuggested, event: { state_key: roomId } };
 }
 
-function servicesOf(model: Model): { readonly cached: Caches } {
+const NOBODY_TELLS = {
+  space: () => Promise.resolve(refuse('M_UNKNOWN', 'There are no other servers.')),
+};
+
+function servicesOf(model: Model): HierarchyServices {
   const get = (cache: { readonly name: string }, key: string): Promise<unknown> => {
     const room = model.get(key);
     if (cache.name === 'room-description')
       return Promise.resolve(room === undefined ? null : describe12(key, room));
     return Promise.resolve((room?.children ?? []).map(toChild));
   };
-  return { cached: { get } as unknown as Caches };
+  return { cached: { get } as unknown as Caches, remoteQueries: NOBODY_TELLS };
 }
 
 function requestOf(change: Partial<HierarchyRequest> = {}): HierarchyRequest {

@@ -5,6 +5,7 @@ import type { ActorMap } from '../../../actors/protocols.ts';
 import { loadActor } from '../../../actors/registry.ts';
 import { httpActor } from '../../../actors/http/actor.ts';
 import { type LoadedEndpoint, loadEndpoints } from '../../../src/http/kit/load-endpoints.ts';
+import type { FederationClient } from '../../../src/federation/federation-client.ts';
 import { loadConfig } from '../../../src/config/load-config.ts';
 import type { JsonObject } from '../../../src/kit/json.ts';
 import { isRefusal } from '../../../src/matrix/refusal.ts';
@@ -19,6 +20,7 @@ import { createTestDatabase, silentMetrics, type TestDatabase } from '../../supp
 import { createFakeClock, type FakeClock } from '../../support/fake-clock.ts';
 import { createHttpClient, type HttpAnswer, type HttpClient } from '../../support/http-client.ts';
 import { silentLogger } from '../../../src/kit/logger.ts';
+import { NOBODY_OUT_THERE } from '../../support/nobody-out-there.ts';
 
 /** In start order: owners that are asked by others come first. */
 const ACTORS = [
@@ -44,10 +46,27 @@ const ACTORS = [
   'accounts',
   'user-directory',
   'server-notices',
+  'server-keys',
+  'media',
+  'federation-sender',
+  'remote-devices',
+  'federation-receiver',
+  'remote-rooms',
 ] as const;
 
 /** What a thread offers to endpoints without asking any actor. */
-const OF_THE_THREAD = ['config', 'clock', 'random', 'db', 'cached', 'streams', 'served'] as const;
+const OF_THE_THREAD = [
+  'config',
+  'federationClient',
+  'remoteQueries',
+  'remoteMedia',
+  'clock',
+  'random',
+  'db',
+  'cached',
+  'streams',
+  'served',
+] as const;
 
 /** What a test asks of sync. */
 export type SyncQuery = Readonly<Record<string, string | number | boolean>>;
@@ -161,8 +180,12 @@ async function openHost(clock: FakeClock, env: Environment): Promise<ActorHost<A
  * Opens a world. Call `stop` at the end of the test.
  *
  * @param options `TROUPE_…` variables beside those that every world has
+ * @param federationClient the other servers; nobody when absent
  */
-export async function openSyncWorld(options: Readonly<Record<string, string>> = {}): Promise<SyncWorld> {
+export async function openSyncWorld(
+  options: Readonly<Record<string, string>> = {},
+  federationClient: FederationClient = NOBODY_OUT_THERE,
+): Promise<SyncWorld> {
   const database = await createTestDatabase();
   const clock = createFakeClock();
   const config = loadConfig({
@@ -182,7 +205,7 @@ export async function openSyncWorld(options: Readonly<Record<string, string>> = 
   const caches = createThreadCaches({ db: database.db, metrics: silentMetrics });
   const streams = createThreadViews({ subscriber: 'views@main', db: database.db, caches, ...environment });
   const serverKey = makeServerKey(new Uint8Array(32).fill(7), 'test');
-  const env = { config, db: database.db, streams, caches, serverKey };
+  const env = { config, db: database.db, streams, caches, serverKey, federationClient };
   const host = await openHost(clock, env);
   const address = await host.ref('http@main').ask('http.read-addresses', null);
   const http = createHttpClient(address);

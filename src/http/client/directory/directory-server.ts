@@ -1,15 +1,24 @@
 import { parseServerName } from '../../../matrix/identifiers/server-name.ts';
 import { type Refusal, refuse } from '../../../matrix/refusal.ts';
 
+/** Whose directory is wanted. `server` is null for this server's own. */
+export interface DirectoryServer {
+  readonly kind: 'directory';
+  readonly server: string | null;
+}
+
 /**
- * Says whose directory a request asks for: only this server's own can be had.
+ * Says whose directory a request asks for.
  *
  * @param server the query parameter `server`
- * @returns undefined for this server's own; refused with M_INVALID_PARAM for what is no server name, 502 M_UNKNOWN for another server
+ * @returns refused with M_INVALID_PARAM for what is no server name
  */
-export function refuseOtherServer(server: string | undefined, serverName: string): Refusal | undefined {
-  if (server === undefined || server === serverName) return undefined;
+export function parseDirectoryServer(
+  server: string | undefined,
+  serverName: string,
+): DirectoryServer | Refusal {
+  if (server === undefined || server === serverName) return { kind: 'directory', server: null };
   if (parseServerName(server) === undefined)
     return refuse('M_INVALID_PARAM', 'server: this is not the name of a server.');
-  return refuse('M_UNKNOWN', `The directory of ${server} cannot be reached.`, { status: 502 });
+  return { kind: 'directory', server };
 }

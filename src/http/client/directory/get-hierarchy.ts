@@ -21,7 +21,7 @@ export const endpoint = defineEndpoint({
     from: Type.Optional(Type.String()),
   }),
   reply: Type.Object({ rooms: Type.Array(ANY_OBJECT), next_batch: Type.Optional(Type.String()) }),
-  needs: ['cached'],
+  needs: ['cached', 'remoteQueries'],
   async handle({ params, query, caller, services }) {
     const page = await readHierarchy(services, await findSeeker(services, caller), {
       roomId: params.roomId,

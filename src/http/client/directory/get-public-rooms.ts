@@ -1,8 +1,9 @@
 import { Type } from 'typebox';
 import { readPublicRooms } from '../../../directory/public-rooms.ts';
+import { askForPublicRooms } from '../../../federation/queries/remote-directory.ts';
 import { isRefusal, refuse } from '../../../matrix/refusal.ts';
 import { defineEndpoint } from '../../kit/endpoint.ts';
-import { refuseOtherServer } from './directory-server.ts';
+import { parseDirectoryServer } from './directory-server.ts';
 import { PUBLIC_ROOMS_REPLY, toPageBody } from './public-rooms-body.ts';
 
 /** The rooms of the public directory. */
@@ -20,13 +21,24 @@ export const endpoint = defineEndpoint({
     server: Type.Optional(Type.String()),
   }),
   reply: PUBLIC_ROOMS_REPLY,
-  needs: ['cached', 'config'],
+  needs: ['cached', 'config', 'federationClient'],
   async handle({ query, caller, services }) {
     const { config } = services;
     if (caller === null && !config.rooms.directoryForEverybody)
       return refuse('M_MISSING_TOKEN', 'The public directory is for users of this server.');
-    const other = refuseOtherServer(query.server, config.server.name);
-    if (other !== undefined) return other;
+    const wanted = parseDirectoryServer(query.server, config.server.name);
+    if (isRefusal(wanted)) return wanted;
+    if (wanted.server !== null) {
+      // Who is not logged in does not make this server ask others.
+      if (caller === null)
+        return refuse('M_MISSING_TOKEN', 'Directories of other servers are for users of this one.');
+      const { limit, since } = query;
+      const parameters = {
+        ...(limit !== undefined && { limit: String(limit) }),
+        ...(since !== undefined && { since }),
+      };
+      return askForPublicRooms(services.federationClient, wanted.server, parameters, null);
+    }
     const page = await readPublicRooms(services, {
       searchTerm: null,
       roomTypes: null,

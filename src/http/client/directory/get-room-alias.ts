@@ -1,10 +1,9 @@
 import { Type } from 'typebox';
-import { findAlias } from '../../../../db/rooms/room-reader.ts';
-import { parseRoomAlias } from '../../../matrix/identifiers/room-alias.ts';
-import { refuse } from '../../../matrix/refusal.ts';
+import { isRefusal } from '../../../matrix/refusal.ts';
 import { defineEndpoint } from '../../kit/endpoint.ts';
+import { findAliasAnywhere } from './find-alias.ts';
 
-/** The room that an alias of this server points at. */
+/** The room that an alias points at, of this server or another. */
 export const endpoint = defineEndpoint({
   method: 'GET',
   path: '/_matrix/client/v3/directory/room/{roomAlias}',
@@ -14,12 +13,10 @@ export const endpoint = defineEndpoint({
   rateLimit: null,
   params: Type.Object({ roomAlias: Type.String() }),
   reply: Type.Object({ room_id: Type.String(), servers: Type.Array(Type.String()) }),
-  needs: ['db', 'config'],
+  needs: ['db', 'cached', 'config', 'remoteQueries'],
   async handle({ params, services }) {
-    if (parseRoomAlias(params.roomAlias) === undefined)
-      return refuse('M_INVALID_PARAM', 'The path does not name a room alias.');
-    const alias = await findAlias(services.db, params.roomAlias);
-    if (alias === undefined) return refuse('M_NOT_FOUND', 'No room has this alias.');
-    return { room_id: alias.roomId, servers: [services.config.server.name] };
+    const alias = await findAliasAnywhere(services, params.roomAlias);
+    if (isRefusal(alias)) return alias;
+    return { room_id: alias.roomId, servers: [...alias.servers] };
   },
 });

@@ -1,26 +1,10 @@
 import { Type } from 'typebox';
-import { readPublicRooms } from '../../../directory/public-rooms.ts';
-import { isRefusal, refuse } from '../../../matrix/refusal.ts';
+import { askForPublicRooms } from '../../../federation/queries/remote-directory.ts';
+import type { JsonObject } from '../../../kit/json.ts';
+import { isRefusal } from '../../../matrix/refusal.ts';
 import { defineEndpoint } from '../../kit/endpoint.ts';
-import { refuseOtherServer } from './directory-server.ts';
-import { PUBLIC_ROOMS_REPLY, toPageBody } from './public-rooms-body.ts';
-
-/** Types of rooms in one request. */
-const ROOM_TYPES_MAX = 100;
-/** The longest text to search for, in UTF-16 units. */
-const SEARCH_TERM_LENGTH_MAX = 500;
-
-const FILTER = Type.Object({
-  generic_search_term: Type.Optional(
-    Type.Union([Type.String({ maxLength: SEARCH_TERM_LENGTH_MAX }), Type.Null()]),
-  ),
-  room_types: Type.Optional(
-    Type.Union([
-      Type.Array(Type.Union([Type.String(), Type.Null()]), { maxItems: ROOM_TYPES_MAX }),
-      Type.Null(),
-    ]),
-  ),
-});
+import { parseDirectoryServer } from './directory-server.ts';
+import { PUBLIC_ROOMS_BODY, PUBLIC_ROOMS_REPLY, readFilteredRooms } from './public-rooms-body.ts';
 
 /** The rooms of the public directory that a filter lets through. */
 export const endpoint = defineEndpoint({
@@ -32,29 +16,14 @@ export const endpoint = defineEndpoint({
   allows: ['guest', 'suspended'],
   rateLimit: 'reading',
   query: Type.Object({ server: Type.Optional(Type.String()) }),
-  body: Type.Object({
-    limit: Type.Optional(Type.Integer({ minimum: 0 })),
-    since: Type.Optional(Type.String()),
-    filter: Type.Optional(Type.Union([FILTER, Type.Null()])),
-    include_all_networks: Type.Optional(Type.Boolean()),
-    third_party_instance_id: Type.Optional(Type.Union([Type.String(), Type.Null()])),
-  }),
+  body: PUBLIC_ROOMS_BODY,
   reply: PUBLIC_ROOMS_REPLY,
-  needs: ['cached', 'config'],
+  needs: ['cached', 'config', 'federationClient'],
   async handle({ query, body, services }) {
-    const other = refuseOtherServer(query.server, services.config.server.name);
-    if (other !== undefined) return other;
-    const network = body.third_party_instance_id ?? '';
-    if (network !== '' && body.include_all_networks === true)
-      return refuse('M_INVALID_PARAM', 'third_party_instance_id goes without include_all_networks.');
-    // No network beside Matrix publishes rooms here.
-    if (network !== '') return { chunk: [], total_room_count_estimate: 0 };
-    const page = await readPublicRooms(services, {
-      searchTerm: body.filter?.generic_search_term ?? null,
-      roomTypes: body.filter?.room_types ?? null,
-      limit: body.limit ?? 0,
-      since: body.since ?? null,
-    });
-    return isRefusal(page) ? page : toPageBody(page);
+    const wanted = parseDirectoryServer(query.server, services.config.server.name);
+    if (isRefusal(wanted)) return wanted;
+    if (wanted.server !== null)
+      return askForPublicRooms(services.federationClient, wanted.server, {}, body as JsonObject);
+    return readFilteredRooms(services, body);
   },
 });

@@ -1,5 +1,6 @@
 import type { ReadDb } from '../../../../db/kit/read-db.ts';
 import { readCrossSigningKeys, readDeviceKeys, type StoredSignature } from '../../../../db/keys/reader.ts';
+import { publicKeysOf } from '../../../federation/queries/device-list.ts';
 import type { JsonObject } from '../../../kit/json.ts';
 import { verifyKeyOfCrossSigning } from '../../../matrix/keys/cross-signing-keys.ts';
 import { isSameButSignatures, signingKeyOfDevice } from '../../../matrix/keys/device-keys.ts';
@@ -8,6 +9,9 @@ import { signatureOf, type VerifyKey, verifyJson } from '../../../matrix/signing
 
 /** Signed objects by user id and key id, as they are uploaded. */
 export type SignedObjects = Readonly<Record<string, Readonly<Record<string, JsonObject>>>>;
+
+/** The master keys of users of other servers, by user id. */
+export type RemoteMasters = ReadonlyMap<string, JsonObject>;
 
 /** What became of uploaded signatures. */
 export interface CheckedSignatures {
@@ -31,18 +35,26 @@ interface Target {
   readonly signers: readonly VerifyKey[];
 }
 
-async function readKnownKeys(db: ReadDb, signerUserId: string, objects: SignedObjects): Promise<KnownKeys> {
+async function readKnownKeys(
+  db: ReadDb,
+  signerUserId: string,
+  objects: SignedObjects,
+  remoteMasters: RemoteMasters,
+): Promise<KnownKeys> {
   const devices = await readDeviceKeys(db, [signerUserId]);
   const crossSigning = await readCrossSigningKeys(db, [...new Set([signerUserId, ...Object.keys(objects)])]);
   return {
     signerUserId,
     devices: new Map(devices.map(({ deviceId, keys }) => [deviceId, JSON.parse(keys) as JsonObject])),
-    crossSigning: new Map(
-      crossSigning.map(({ userId, usage, publicKey, key }) => [
-        `${userId} ${usage}`,
-        { publicKey, object: JSON.parse(key) as JsonObject },
-      ]),
-    ),
+    crossSigning: new Map([
+      ...[...remoteMasters].flatMap(([userId, object]) =>
+        publicKeysOf(object).map((publicKey) => [`${userId} master`, { publicKey, object }] as const),
+      ),
+      ...crossSigning.map(
+        ({ userId, usage, publicKey, key }) =>
+          [`${userId} ${usage}`, { publicKey, object: JSON.parse(key) as JsonObject }] as const,
+      ),
+    ]),
   };
 }
 
@@ -92,13 +104,16 @@ function checkOne(
 /**
  * Verifies uploaded signatures with the keys that are stored.
  * Client-Server API v1.19, `POST /_matrix/client/v3/keys/signatures/upload`.
+ *
+ * @param remoteMasters the keys of those of the users who are of other servers
  */
 export async function checkSignatures(
   db: ReadDb,
   signerUserId: string,
   objects: SignedObjects,
+  remoteMasters: RemoteMasters,
 ): Promise<CheckedSignatures> {
-  const known = await readKnownKeys(db, signerUserId, objects);
+  const known = await readKnownKeys(db, signerUserId, objects, remoteMasters);
   const valid: StoredSignature[] = [];
   // Entries, not assignments: the names come from outside, and one of them may be "__proto__".
   const failures: [string, JsonObject][] = [];

@@ -1,18 +1,14 @@
 import { Type } from 'typebox';
-import { askServers } from '../../../federation/unreachable-servers.ts';
-import type { Claim, HandedOutKey } from '../../../../db/keys/reader.ts';
-import type { Json, JsonObject } from '../../../kit/json.ts';
+import { splitByServer } from '../../../federation/queries/by-server.ts';
+import { claimRemoteKeys } from '../../../federation/queries/claim-remote-keys.ts';
 import { isRefusal, refuse } from '../../../matrix/refusal.ts';
 import { defineEndpoint } from '../../kit/endpoint.ts';
-import { seeOwnEffects } from '../../kit/own-effects.ts';
 import { ANY_OBJECT } from '../rooms/room-params.ts';
+import { claimLocalKeys } from './claim-local-keys.ts';
+import { remoteTimeoutMs } from './remote-keys.ts';
 
 /** Devices of which one request may claim a key. */
 export const CLAIMS_PER_REQUEST_MAX = 10_000;
-
-function entryOf({ deviceId, algorithm, keyId, key }: Claim & HandedOutKey): [string, JsonObject] {
-  return [deviceId, { [`${algorithm}:${keyId}`]: JSON.parse(key) as Json }];
-}
 
 /** Claims one key of each of the named devices, to begin an encrypted conversation with it. */
 export const endpoint = defineEndpoint({
@@ -31,19 +27,24 @@ export const endpoint = defineEndpoint({
     one_time_keys: Type.Record(Type.String(), Type.Record(Type.String(), ANY_OBJECT)),
     failures: Type.Record(Type.String(), ANY_OBJECT),
   }),
-  needs: ['config', 'keys', 'streams'],
+  needs: ['config', 'federationClient', 'keys', 'streams'],
   async handle({ body, services }) {
-    const { local, failures } = askServers(body.one_time_keys, services.config.server.name);
-    const claims = [...local].flatMap(([userId, byDevice]) =>
-      Object.entries(byDevice).map(([deviceId, algorithm]) => ({ userId, deviceId, algorithm })),
+    const { local, remote } = splitByServer(body.one_time_keys, services.config.server.name);
+    const wanted = Object.values(body.one_time_keys).reduce(
+      (sum, devices) => sum + Object.keys(devices).length,
+      0,
     );
-    if (claims.length > CLAIMS_PER_REQUEST_MAX)
+    if (wanted > CLAIMS_PER_REQUEST_MAX)
       return refuse('M_TOO_LARGE', `one_time_keys: at most ${CLAIMS_PER_REQUEST_MAX} devices in one request`);
-    const claimed = await services.keys.ask('keys.claim', { claims });
+    const [claimed, elsewhere] = await Promise.all([
+      claimLocalKeys(services, local),
+      claimRemoteKeys(services.federationClient, remote, remoteTimeoutMs(body.timeout)),
+    ]);
+    // Keys of other servers that were claimed with it are gone; clients begin anew with others.
     if (isRefusal(claimed)) return claimed;
-    await seeOwnEffects(services.streams, claimed.marks);
-    const byUser = Map.groupBy(claimed.keys, ({ userId }) => userId);
-    const keys = [...byUser].map(([userId, ofUser]) => [userId, Object.fromEntries(ofUser.map(entryOf))]);
-    return { one_time_keys: Object.fromEntries(keys), failures };
+    return {
+      one_time_keys: { ...claimed.keys, ...Object.fromEntries(elsewhere.keys) },
+      failures: Object.fromEntries(elsewhere.failures),
+    };
   },
 });

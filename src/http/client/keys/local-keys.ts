@@ -33,7 +33,7 @@ export interface LocalKeys {
 }
 
 /** An object with the signatures that were added to it. */
-function withSignatures(object: JsonObject, added: readonly StoredSignature[]): JsonObject {
+export function withSignatures(object: JsonObject, added: readonly StoredSignature[]): JsonObject {
   if (added.length === 0) return object;
   const own = isJsonObject(object['signatures']) ? object['signatures'] : {};
   const signatures = new Map(Object.entries(own));

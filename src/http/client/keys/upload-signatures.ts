@@ -4,6 +4,7 @@ import { defineEndpoint } from '../../kit/endpoint.ts';
 import { seeOwnEffects } from '../../kit/own-effects.ts';
 import { ANY_OBJECT } from '../rooms/room-params.ts';
 import { checkSignatures, type SignedObjects } from './check-signatures.ts';
+import { findRemoteMasters } from './remote-keys.ts';
 
 /** Signed objects that one request may bring: their verification is work for the thread of the gateway. */
 export const SIGNED_OBJECTS_MAX = 500;
@@ -21,14 +22,15 @@ export const endpoint = defineEndpoint({
   reply: Type.Object({
     failures: Type.Record(Type.String(), ANY_OBJECT),
   }),
-  needs: ['db', 'keys', 'streams'],
+  needs: ['config', 'db', 'keys', 'remote-devices', 'streams'],
   async handle({ body, caller, services }) {
     const objects = body as SignedObjects;
     const count = Object.values(objects).reduce((sum, byKey) => sum + Object.keys(byKey).length, 0);
     if (count > SIGNED_OBJECTS_MAX)
       return refuse('M_TOO_LARGE', `at most ${SIGNED_OBJECTS_MAX} signed objects in one request`);
     const { userId } = caller;
-    const { valid: signatures, failures } = await checkSignatures(services.db, userId, objects);
+    const masters = await findRemoteMasters(services, Object.keys(objects));
+    const { valid: signatures, failures } = await checkSignatures(services.db, userId, objects, masters);
     if (signatures.length > 0) {
       const stored = await services.keys.ask('keys.add-signatures', { userId, signatures });
       if (isRefusal(stored)) return stored;

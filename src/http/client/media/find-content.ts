@@ -1,5 +1,6 @@
 import { findMedia, type StoredMedia } from '../../../../db/media/reader.ts';
-import { type Refusal, refuse } from '../../../matrix/refusal.ts';
+import { parseServerName } from '../../../matrix/identifiers/server-name.ts';
+import { isRefusal, type Refusal, refuse } from '../../../matrix/refusal.ts';
 import type { Services } from '../../kit/services.ts';
 import { CONTENT_WAIT_MS_DEFAULT, CONTENT_WAIT_MS_MAX } from './media-paths.ts';
 
@@ -10,7 +11,7 @@ export interface FoundContent extends StoredMedia {
 }
 
 /** What it takes to find media. */
-export type MediaServices = Pick<Services, 'clock' | 'config' | 'db' | 'media' | 'random'>;
+export type MediaServices = Pick<Services, 'clock' | 'config' | 'db' | 'media' | 'random' | 'remoteMedia'>;
 
 /** Which media, and how long to wait for it. */
 export interface MediaWish {
@@ -18,6 +19,8 @@ export interface MediaWish {
   readonly mediaId: string;
   /** In milliseconds; the specification's default when absent. */
   readonly timeoutMs: number | undefined;
+  /** May media of other servers be fetched for it? */
+  readonly allowsRemote: boolean;
   /** Ends the waiting. */
   readonly aborted: AbortSignal;
 }
@@ -34,12 +37,15 @@ const WAITER_LENGTH = 16;
 const NOT_FOUND = refuse('M_NOT_FOUND', 'There is no such media.');
 const NOT_YET = refuse('M_NOT_YET_UPLOADED', 'The content has not been uploaded yet.', { status: 504 });
 
-/** Media of another server. */
-function findRemoteMedia(serverName: string): Refusal {
-  return refuse(
-    'M_NOT_FOUND',
-    `Media of other servers, such as ${serverName}, cannot be fetched by this one.`,
-  );
+/** Media of another server: what is kept here, or is fetched now. */
+async function findRemoteMedia(
+  { db, remoteMedia }: MediaServices,
+  { serverName, mediaId, allowsRemote }: MediaWish,
+): Promise<StoredMedia | Refusal | undefined> {
+  const known = await findMedia(db, serverName, mediaId);
+  if (known !== undefined || !allowsRemote || parseServerName(serverName) === undefined) return known;
+  const fetched = await remoteMedia.fetch(serverName, mediaId);
+  return isRefusal(fetched) ? fetched : findMedia(db, serverName, mediaId);
 }
 
 async function waitForContent(services: MediaServices, wish: MediaWish): Promise<StoredMedia | undefined> {
@@ -63,14 +69,15 @@ async function waitForContent(services: MediaServices, wish: MediaWish): Promise
 /**
  * Finds media that can be served, and waits for content that is to come. Notes the use.
  *
- * @returns the media, or a refusal: 404 `M_NOT_FOUND` when there is none, it has been taken out of circulation, or it belongs to another
- *   server; 504 `M_NOT_YET_UPLOADED` when the content did not come in time. Client-Server API v1.19, "Content repository"
+ * @returns the media, or a refusal: 404 `M_NOT_FOUND` when there is none, or it has been taken out of circulation; 504 `M_NOT_YET_UPLOADED`
+ *   when the content did not come in time; of media of other servers, those of `RemoteMedia.fetch`. Client-Server API v1.19, "Content repository"
  */
 export async function findContent(services: MediaServices, wish: MediaWish): Promise<FoundContent | Refusal> {
   const { clock, config, media } = services;
   const { serverName, mediaId } = wish;
-  if (serverName !== config.server.name) return findRemoteMedia(serverName);
-  const found = await waitForContent(services, wish);
+  const isOurs = serverName === config.server.name;
+  const found = await (isOurs ? waitForContent(services, wish) : findRemoteMedia(services, wish));
+  if (isRefusal(found)) return found;
   if (found === undefined || found.quarantinedBy !== null) return NOT_FOUND;
   const { sha256, sizeBytes } = found;
   if (sha256 === null || sizeBytes === null)

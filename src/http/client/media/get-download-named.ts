@@ -14,10 +14,16 @@ export const endpoint = defineEndpoint({
   params: namedMediaParams,
   query: downloadQuery,
   reply: Type.Unknown(),
-  needs: ['clock', 'config', 'db', 'media', 'random'],
+  needs: ['clock', 'config', 'db', 'media', 'random', 'remoteMedia'],
   handle({ params, query, services, aborted }) {
     const { serverName, mediaId } = params;
-    const wish = { serverName, mediaId, timeoutMs: query.timeout_ms, aborted };
+    const wish = {
+      serverName,
+      mediaId,
+      timeoutMs: query.timeout_ms,
+      allowsRemote: query.allow_remote ?? true,
+      aborted,
+    };
     return serveContent(services, wish, params.fileName, false);
   },
 });

@@ -15,12 +15,18 @@ export const endpoint = defineEndpoint({
   params: namedMediaParams,
   query: downloadQuery,
   reply: Type.Unknown(),
-  needs: ['clock', 'config', 'db', 'media', 'random'],
+  needs: ['clock', 'config', 'db', 'media', 'random', 'remoteMedia'],
   handle({ params, query, services, aborted }) {
     const refused = legacyRefusal(services);
     if (refused !== null) return Promise.resolve(refused);
     const { serverName, mediaId } = params;
-    const wish = { serverName, mediaId, timeoutMs: query.timeout_ms, aborted };
+    const wish = {
+      serverName,
+      mediaId,
+      timeoutMs: query.timeout_ms,
+      allowsRemote: query.allow_remote ?? true,
+      aborted,
+    };
     return serveContent(services, wish, params.fileName, true);
   },
 });

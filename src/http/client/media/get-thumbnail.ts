@@ -14,9 +14,14 @@ export const endpoint = defineEndpoint({
   params: mediaParams,
   query: thumbnailQuery,
   reply: Type.Unknown(),
-  needs: ['clock', 'config', 'db', 'media', 'random'],
+  needs: ['clock', 'config', 'db', 'media', 'random', 'remoteMedia'],
   handle({ params, query, services, aborted }) {
-    const wish = { ...params, timeoutMs: query.timeout_ms, aborted };
+    const wish = {
+      ...params,
+      timeoutMs: query.timeout_ms,
+      allowsRemote: query.allow_remote ?? true,
+      aborted,
+    };
     return serveThumbnail(services, wish, query, false);
   },
 });

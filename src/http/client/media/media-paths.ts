@@ -25,7 +25,7 @@ export const CONTENT_WAIT_MS_DEFAULT = 20_000;
 export const CONTENT_WAIT_MS_MAX = 60_000;
 
 /**
- * What all downloads know. `allow_remote` and `allow_redirect` are allowed and change nothing: this server redirects to nowhere.
+ * What all downloads know. `allow_redirect` is allowed and changes nothing: this server redirects to nowhere.
  */
 export const downloadQuery = Type.Object({
   timeout_ms: Type.Optional(Type.Integer({ minimum: 0 })),

@@ -2,6 +2,7 @@ import { Type } from 'typebox';
 import { refuse } from '../../../matrix/refusal.ts';
 import { defineEndpoint } from '../../kit/endpoint.ts';
 import { NOTHING, ROOM_PARAMS } from '../rooms/room-params.ts';
+import { inviteElsewhere, isOfOtherServer } from './change-elsewhere.ts';
 import { changeMembership } from './change-membership.ts';
 import { profileContent, reasonContent } from './member-content.ts';
 
@@ -21,7 +22,7 @@ export const endpoint = defineEndpoint({
     address: Type.Optional(Type.String()),
   }),
   reply: NOTHING,
-  needs: ['config', 'db', 'rooms', 'streams'],
+  needs: ['config', 'db', 'remote-rooms', 'rooms', 'streams'],
   async handle({ params, body, caller, services }) {
     const { user_id: invited } = body;
     if (invited === undefined)
@@ -29,12 +30,11 @@ export const endpoint = defineEndpoint({
         ? refuse('M_MISSING_PARAM', 'user_id is missing.')
         : refuse('M_THREEPID_DENIED', 'This server does not invite by e-mail or telephone.');
     const profile = await profileContent(services.db, services.config.server.name, invited);
-    return changeMembership(services, {
-      roomId: params.roomId,
-      sender: caller.userId,
-      target: invited,
-      action: 'invite',
-      content: { ...profile, ...reasonContent(body.reason) },
-    });
+    const { roomId } = params;
+    const sender = caller.userId;
+    const content = { ...profile, ...reasonContent(body.reason) };
+    if (isOfOtherServer(invited, services.config.server.name))
+      return inviteElsewhere(services, { roomId, sender, target: invited, content });
+    return changeMembership(services, { roomId, sender, target: invited, action: 'invite', content });
   },
 });

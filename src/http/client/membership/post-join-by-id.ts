@@ -16,10 +16,12 @@ export const endpoint = defineEndpoint({
   params: ROOM_PARAMS,
   body: Type.Object({ reason: Type.Optional(Type.String()), third_party_signed: Type.Optional(ANY_OBJECT) }),
   reply: Type.Object({ room_id: Type.String() }),
-  needs: ['config', 'db', 'rooms', 'streams'],
+  needs: ['config', 'db', 'remote-rooms', 'rooms', 'streams'],
   async handle({ params, body, caller, services }) {
     const refused = caller.isGuest ? await checkGuestAccess(services.db, params.roomId) : undefined;
     if (refused !== undefined) return refused;
-    return enterRoom(services, caller.userId, params.roomId, 'join', body.reason);
+    const { userId } = caller;
+    const { reason } = body;
+    return enterRoom(services, { userId, roomId: params.roomId, action: 'join', reason, via: [] });
   },
 });

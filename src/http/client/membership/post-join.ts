@@ -3,7 +3,8 @@ import { isRefusal } from '../../../matrix/refusal.ts';
 import { defineEndpoint } from '../../kit/endpoint.ts';
 import { ANY_OBJECT } from '../rooms/room-params.ts';
 import { enterRoom } from './enter-room.ts';
-import { findRoomId } from './find-room-id.ts';
+import { findEntrance } from './find-entrance.ts';
+import { VIA_QUERY, viaOf } from './via.ts';
 
 /** Joins a room that is named by its id or an alias. */
 export const endpoint = defineEndpoint({
@@ -14,12 +15,15 @@ export const endpoint = defineEndpoint({
   auth: 'user',
   rateLimit: 'membership',
   params: Type.Object({ roomIdOrAlias: Type.String() }),
+  query: VIA_QUERY,
   body: Type.Object({ reason: Type.Optional(Type.String()), third_party_signed: Type.Optional(ANY_OBJECT) }),
   reply: Type.Object({ room_id: Type.String() }),
-  needs: ['config', 'db', 'rooms', 'streams'],
-  async handle({ params, body, caller, services }) {
-    const room = await findRoomId(services.db, params.roomIdOrAlias);
-    if (isRefusal(room)) return room;
-    return enterRoom(services, caller.userId, room.roomId, 'join', body.reason);
+  needs: ['config', 'db', 'federationClient', 'remote-rooms', 'rooms', 'streams'],
+  async handle({ params, query, body, caller, services }) {
+    const entrance = await findEntrance(services, params.roomIdOrAlias, viaOf(query));
+    if (isRefusal(entrance)) return entrance;
+    const { roomId, via } = entrance;
+    const { userId } = caller;
+    return enterRoom(services, { userId, roomId, action: 'join', reason: body.reason, via });
   },
 });

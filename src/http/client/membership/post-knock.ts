@@ -2,7 +2,8 @@ import { Type } from 'typebox';
 import { isRefusal } from '../../../matrix/refusal.ts';
 import { defineEndpoint } from '../../kit/endpoint.ts';
 import { enterRoom } from './enter-room.ts';
-import { findRoomId } from './find-room-id.ts';
+import { findEntrance } from './find-entrance.ts';
+import { VIA_QUERY, viaOf } from './via.ts';
 
 /** Asks to be let into a room. */
 export const endpoint = defineEndpoint({
@@ -13,12 +14,15 @@ export const endpoint = defineEndpoint({
   auth: 'user',
   rateLimit: 'membership',
   params: Type.Object({ roomIdOrAlias: Type.String() }),
+  query: VIA_QUERY,
   body: Type.Object({ reason: Type.Optional(Type.String()) }),
   reply: Type.Object({ room_id: Type.String() }),
-  needs: ['config', 'db', 'rooms', 'streams'],
-  async handle({ params, body, caller, services }) {
-    const room = await findRoomId(services.db, params.roomIdOrAlias);
-    if (isRefusal(room)) return room;
-    return enterRoom(services, caller.userId, room.roomId, 'knock', body.reason);
+  needs: ['config', 'db', 'federationClient', 'remote-rooms', 'rooms', 'streams'],
+  async handle({ params, query, body, caller, services }) {
+    const entrance = await findEntrance(services, params.roomIdOrAlias, viaOf(query));
+    if (isRefusal(entrance)) return entrance;
+    const { roomId, via } = entrance;
+    const { userId } = caller;
+    return enterRoom(services, { userId, roomId, action: 'knock', reason: body.reason, via });
   },
 });

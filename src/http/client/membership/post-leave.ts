@@ -2,6 +2,7 @@ import { Type } from 'typebox';
 import { findLocalMembership } from '../../../../db/rooms/membership-reader.ts';
 import { defineEndpoint } from '../../kit/endpoint.ts';
 import { NOTHING, ROOM_PARAMS } from '../rooms/room-params.ts';
+import { isInRoom, leaveElsewhere } from './change-elsewhere.ts';
 import { changeMembership } from './change-membership.ts';
 import { reasonContent } from './member-content.ts';
 import { refuseRejection } from './notice-rooms.ts';
@@ -18,7 +19,7 @@ export const endpoint = defineEndpoint({
   params: ROOM_PARAMS,
   body: Type.Object({ reason: Type.Optional(Type.String()) }),
   reply: NOTHING,
-  needs: ['config', 'db', 'rooms', 'streams'],
+  needs: ['config', 'db', 'remote-rooms', 'rooms', 'streams'],
   async handle({ params, body, caller, services }) {
     const { roomId } = params;
     const { userId } = caller;
@@ -27,6 +28,9 @@ export const endpoint = defineEndpoint({
     const kept = await refuseRejection(services, userId, roomId);
     if (kept !== undefined) return kept;
     const content = reasonContent(body.reason);
+    const isPending = own?.membership === 'invite' || own?.membership === 'knock';
+    if (isPending && !(await isInRoom(services.db, roomId)))
+      return leaveElsewhere(services, { roomId, userId, content });
     return changeMembership(services, { roomId, sender: userId, target: userId, action: 'leave', content });
   },
 });

@@ -4,6 +4,7 @@ import type { Json } from '../../../kit/json.ts';
 import { isOfServer } from '../../../matrix/identifiers/domain.ts';
 import { parseUserId } from '../../../matrix/identifiers/user-id.ts';
 import { type Refusal, refuse } from '../../../matrix/refusal.ts';
+import type { Services } from '../../kit/services.ts';
 
 /** A profile: its fields by name. */
 export interface FoundProfile {
@@ -30,4 +31,21 @@ export async function findProfile(
     kind: 'profile',
     fields: new Map(fields.map(({ field, value }) => [field, JSON.parse(value) as Json])),
   };
+}
+
+/**
+ * The profile of a user of this server or another: of another it is some minutes old at most.
+ * Client-Server API v1.19, `GET /_matrix/client/v3/profile/{userId}`.
+ *
+ * @returns the refusals of {@link findProfile}; 502 M_UNKNOWN when the other server does not answer
+ */
+export function findProfileAnywhere(
+  services: Pick<Services, 'config' | 'db' | 'remoteQueries'>,
+  userId: string,
+): Promise<FoundProfile | Refusal> {
+  const { name } = services.config.server;
+  const parsed = parseUserId(userId);
+  return parsed === undefined || isOfServer(parsed, name)
+    ? findProfile(services.db, name, userId)
+    : services.remoteQueries.profile(userId);
 }

@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
 import { isRefusal, refuse } from '../../../matrix/refusal.ts';
 import { defineEndpoint } from '../../kit/endpoint.ts';
-import { findProfile } from './find-profile.ts';
+import { findProfileAnywhere } from './find-profile.ts';
 
 /** The fields that every profile has had since before there were others: one that is not set is an empty answer, not a 404. */
 const OLD_FIELDS: readonly string[] = ['displayname', 'avatar_url'];
@@ -19,10 +19,10 @@ export const endpoint = defineEndpoint({
   rateLimit: null,
   params: Type.Object({ userId: Type.String(), keyName: Type.String() }),
   reply: Type.Record(Type.String(), Type.Unknown()),
-  needs: ['config', 'db'],
+  needs: ['config', 'db', 'remoteQueries'],
   async handle({ params, services }) {
     const { userId, keyName } = params;
-    const profile = await findProfile(services.db, services.config.server.name, userId);
+    const profile = await findProfileAnywhere(services, userId);
     if (isRefusal(profile)) return profile;
     const value = profile.fields.get(keyName);
     if (value !== undefined) return { [keyName]: value };

@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
 import { isRefusal } from '../../../matrix/refusal.ts';
 import { defineEndpoint } from '../../kit/endpoint.ts';
-import { findProfile } from './find-profile.ts';
+import { findProfileAnywhere } from './find-profile.ts';
 
 /** The whole profile of a user. */
 export const endpoint = defineEndpoint({
@@ -16,9 +16,9 @@ export const endpoint = defineEndpoint({
   rateLimit: null,
   params: Type.Object({ userId: Type.String() }),
   reply: Type.Record(Type.String(), Type.Unknown()),
-  needs: ['config', 'db'],
+  needs: ['config', 'db', 'remoteQueries'],
   async handle({ params, services }) {
-    const profile = await findProfile(services.db, services.config.server.name, params.userId);
+    const profile = await findProfileAnywhere(services, params.userId);
     return isRefusal(profile) ? profile : Object.fromEntries(profile.fields);
   },
 });

@@ -1,10 +1,16 @@
 import { Type } from 'typebox';
 import { type Profile, readProfile } from '../../../../db/accounts/reader.ts';
 import type { ReadDb } from '../../../../db/kit/read-db.ts';
+import type { Logger } from '../../../kit/logger.ts';
 import { isOfServer } from '../../../matrix/identifiers/domain.ts';
 import { isRefusal } from '../../../matrix/refusal.ts';
-import { type CreateRoomRequest, initialEvents } from '../../../matrix/rooms/initial-events.ts';
+import {
+  type CreateRoomRequest,
+  type InitialEvent,
+  initialEvents,
+} from '../../../matrix/rooms/initial-events.ts';
 import { defineEndpoint } from '../../kit/endpoint.ts';
+import { type ElsewhereServices, inviteElsewhere } from '../membership/change-elsewhere.ts';
 import { refusePublishing } from '../directory/publishing.ts';
 import { ANY_OBJECT } from './room-params.ts';
 
@@ -37,6 +43,27 @@ async function readProfiles(
   );
 }
 
+/**
+ * Invites users of other servers into a room that is there already: whether their servers take the invites or not. All at once: one that does
+ * not answer keeps the others from nothing.
+ */
+async function inviteOthers(
+  services: ElsewhereServices,
+  sender: string,
+  roomId: string,
+  invites: readonly InitialEvent[],
+  log: Logger,
+): Promise<void> {
+  await Promise.all(
+    invites.map(async ({ stateKey: target, content }) => {
+      const input = { roomId, sender, target, content };
+      const invited = await inviteElsewhere(services, input);
+      if (!isRefusal(invited)) return;
+      log.info('an invite into a new room was not taken', { roomId, target, reason: invited.error });
+    }),
+  );
+}
+
 /** Makes a room. */
 export const endpoint = defineEndpoint({
   method: 'POST',
@@ -61,8 +88,8 @@ export const endpoint = defineEndpoint({
     'uk.timedout.msc4491.invite_reason': Type.Optional(Type.String()),
   }),
   reply: Type.Object({ room_id: Type.String() }),
-  needs: ['config', 'db', 'rooms', 'streams'],
-  async handle({ body, caller, services }) {
+  needs: ['config', 'db', 'remote-rooms', 'rooms', 'streams'],
+  async handle({ body, caller, services, log }) {
     const { db, config } = services;
     const { userId } = caller;
     const serverName = config.server.name;
@@ -90,6 +117,7 @@ export const endpoint = defineEndpoint({
     });
     if (isRefusal(created)) return created;
     await services.streams.reached('events', created.position);
+    await inviteOthers(services, userId, created.roomId, room.remoteInvites, log);
     return { room_id: created.roomId };
   },
 });

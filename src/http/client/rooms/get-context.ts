@@ -11,6 +11,7 @@ import type { ReadServices, SyncCaller } from '../../../sync/sync-services.ts';
 import { defineEndpoint, JsonText } from '../../kit/endpoint.ts';
 import { readRoomEventFilter } from '../filters/find-sync-filter.ts';
 import { findVisibleEvent } from './find-visible-event.ts';
+import { fetchHistory } from './fetch-history.ts';
 import { HISTORY_EVENTS_MAX, type HistoryItem, historyTexts, readHistory, readViewer } from './history.ts';
 import { ANY_OBJECT } from './room-params.ts';
 
@@ -51,7 +52,7 @@ export const endpoint = defineEndpoint({
     filter: Type.Optional(Type.String()),
   }),
   reply: ANY_OBJECT,
-  needs: ['db', 'cached', 'streams', 'clock'],
+  needs: ['db', 'cached', 'streams', 'clock', 'federation-receiver'],
   async handle({ params, query, caller, services }) {
     const { roomId, eventId } = params;
     const filter = readRoomEventFilter(query.filter);
@@ -62,7 +63,7 @@ export const endpoint = defineEndpoint({
     const limit = Math.min(query.limit ?? filter.limit ?? EVENTS_DEFAULT, HISTORY_EVENTS_MAX);
     const place = { depth: entry.depth, streamOrdering: entry.position };
     const [before, after] = await Promise.all([
-      readHistory(services, {
+      fetchHistory(services, {
         standing,
         direction: 'backward',
         from: placeBefore(entry),

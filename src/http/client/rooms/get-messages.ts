@@ -11,7 +11,8 @@ import { findPlace, formatPlace } from '../../../sync/page-token.ts';
 import type { ReadServices } from '../../../sync/sync-services.ts';
 import { defineEndpoint, JsonText } from '../../kit/endpoint.ts';
 import { readRoomEventFilter } from '../filters/find-sync-filter.ts';
-import { HISTORY_EVENTS_MAX, historyTexts, memberTexts, readHistory, readViewer } from './history.ts';
+import { fetchHistory } from './fetch-history.ts';
+import { HISTORY_EVENTS_MAX, historyTexts, memberTexts, readViewer } from './history.ts';
 import { findRoomAccess, type RoomAccess } from './room-access.ts';
 import { ANY_OBJECT, ROOM_PARAMS } from './room-params.ts';
 
@@ -55,7 +56,7 @@ export const endpoint = defineEndpoint({
     chunk: Type.Array(ANY_OBJECT),
     state: Type.Optional(Type.Array(ANY_OBJECT)),
   }),
-  needs: ['db', 'cached', 'streams', 'clock'],
+  needs: ['db', 'cached', 'streams', 'clock', 'federation-receiver'],
   async handle({ params, query, caller, services }) {
     const { roomId } = params;
     const filter = readRoomEventFilter(query.filter);
@@ -68,7 +69,7 @@ export const endpoint = defineEndpoint({
     if (isRefusal(from)) return from;
     const until = await placeOf(services, roomId, query.to, isBackward ? ROOM_START : end);
     if (isRefusal(until)) return until;
-    const { items, next } = await readHistory(services, {
+    const { items, next } = await fetchHistory(services, {
       standing: access.standing,
       direction: isBackward ? 'backward' : 'forward',
       from,

@@ -1,10 +1,12 @@
 import { Type } from 'typebox';
 import { defineEndpoint, reply } from '../../kit/endpoint.ts';
 import { openApiDocument } from '../openapi-document.ts';
+import { endpoint as addSigningKey } from './add-signing-key.ts';
 import { endpoint as deleteRoom } from './delete-room.ts';
 import { endpoint as getActors } from './get-actors.ts';
 import { endpoint as getCaches } from './get-caches.ts';
 import { endpoint as getDelayedEvents } from './get-delayed-events.ts';
+import { endpoint as getDestinations } from './get-destinations.ts';
 import { endpoint as getLimits } from './get-limits.ts';
 import { endpoint as getReports } from './get-reports.ts';
 import { endpoint as getRoom } from './get-room.ts';
@@ -14,6 +16,7 @@ import { endpoint as getStreams } from './get-streams.ts';
 import { endpoint as getThreads } from './get-threads.ts';
 import { endpoint as purgeRoom } from './purge-room.ts';
 import { endpoint as restartActor } from './restart-actor.ts';
+import { endpoint as retryDestination } from './retry-destination.ts';
 
 const DOCUMENT = openApiDocument([
   getActors,
@@ -29,6 +32,9 @@ const DOCUMENT = openApiDocument([
   getStateDiff,
   purgeRoom,
   deleteRoom,
+  addSigningKey,
+  getDestinations,
+  retryDestination,
 ]);
 
 /** The OpenAPI document of the inspector. */

@@ -1,9 +1,11 @@
 import type { Config } from '../../../../src/config/config.ts';
 import type { Endpoint } from '../../../../src/http/kit/endpoint.ts';
 import { loadEndpoints } from '../../../../src/http/kit/load-endpoints.ts';
+import { createRemoteQueries } from '../../../../src/federation/queries/remote-queries.ts';
 import type { Services } from '../../../../src/http/kit/services.ts';
 import type { Json, JsonObject } from '../../../../src/kit/json.ts';
 import { type AccountsWorld, createAccountsWorld } from '../../../actors/accounts/accounts-world.ts';
+import { NOBODY_OUT_THERE } from '../../../support/nobody-out-there.ts';
 import type { HttpAnswer, HttpClient } from '../../../support/http-client.ts';
 import { startTestApp, type TestApp } from '../kit/test-app.ts';
 
@@ -62,6 +64,7 @@ export async function startAccountApp(
     reports: host.ref('reports'),
     rooms: host.ref('rooms'),
     cached: caches,
+    remoteQueries: createRemoteQueries(NOBODY_OUT_THERE, clock, config.server.name),
     streams,
   };
   const listen = { host: '127.0.0.1', port: 0 };

@@ -60,6 +60,7 @@ export function testConfig(change: { readonly [Key in keyof Config]?: Partial<Co
       ...change.server,
     },
     media: { urlPreviews: true, ...change.media },
+    federation: { listen: null, tlsCertificate: '', tlsKey: '', ...change.federation },
     delayedEvents: { maxDelayMs: 86_400_000, maxScheduled: 100, ...change.delayedEvents },
     rtc: { livekitServiceUrls: [], ...change.rtc },
     voip: {
@@ -184,7 +185,7 @@ export async function startTestApp(
   const log = collectingLogger(lines);
   const app = createApp({ endpoints, services, config, log, clock, random, metrics });
   const { listen } = config.server;
-  const server = await startHttpServer({ app, address: listen, reusePort: false, clock, metrics });
+  const server = await startHttpServer({ app, address: listen, reusePort: false, clock, metrics, log });
   const client = createHttpClient(server.address);
   const sockets: Socket[] = [];
   return {

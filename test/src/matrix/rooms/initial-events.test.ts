@@ -31,7 +31,7 @@ const LARGE: CreateRoomRequest = {
   room_alias_name: 'somewhere',
   name: 'Name',
   topic: 'Topic',
-  invite: ['@bob:b', '@carol:c', '@bob:b'],
+  invite: ['@bob:a', '@carol:a', '@bob:a'],
   is_direct: true,
   initial_state: [
     { type: 'm.room.encryption', content: { algorithm: 'm.megolm.v1.aes-sha2' } },
@@ -57,8 +57,8 @@ describe('initial events', () => {
       'x.custom key',
       'm.room.name',
       'm.room.topic',
-      'm.room.member @bob:b',
-      'm.room.member @carol:c',
+      'm.room.member @bob:a',
+      'm.room.member @carol:a',
     ]);
     expect(planned.alias).to.equal('#somewhere:a');
     expect(planned.isPublic).to.equal(false);
@@ -72,7 +72,7 @@ describe('initial events', () => {
       membership: 'join',
       displayname: 'Alice',
     });
-    expect(content(planned, 'm.room.member', '@bob:b')).to.deep.equal({
+    expect(content(planned, 'm.room.member', '@bob:a')).to.deep.equal({
       membership: 'invite',
       is_direct: true,
     });
@@ -130,16 +130,16 @@ describe('initial events', () => {
   });
 
   it('trust invited users as the room version can', () => {
-    const request = { ...LARGE, creation_content: { additional_creators: ['@dave:d', '@bob:b'] } };
+    const request = { ...LARGE, creation_content: { additional_creators: ['@dave:d', '@bob:a'] } };
     const recent = plan(request);
-    expect(recent.creationContent['additional_creators']).to.deep.equal(['@dave:d', '@bob:b', '@carol:c']);
+    expect(recent.creationContent['additional_creators']).to.deep.equal(['@dave:d', '@bob:a', '@carol:a']);
     expect(content(recent, 'm.room.power_levels')?.['users']).to.deep.equal({});
     const old = plan({ ...LARGE, room_version: '11' });
     expect(old.creationContent).not.to.have.property('additional_creators');
     expect(content(old, 'm.room.power_levels')?.['users']).to.deep.equal({
       '@alice:a': 100,
-      '@bob:b': 100,
-      '@carol:c': 100,
+      '@bob:a': 100,
+      '@carol:a': 100,
     });
     const ordinary = plan({ ...LARGE, preset: 'private_chat' });
     expect(ordinary.creationContent).not.to.have.property('additional_creators');
@@ -171,26 +171,33 @@ describe('initial events', () => {
   });
 
   it('take the levels of initial_state instead, before all that they decide', () => {
-    const levels = { users: { '@bob:b': 5 }, state_default: 1 };
+    const levels = { users: { '@bob:a': 5 }, state_default: 1 };
     const planned = plan({ initial_state: [{ type: 'm.room.power_levels', content: levels }] });
     expect(planned.events.filter(({ type }) => type === 'm.room.power_levels')).to.have.lengthOf(1);
     expect(planned.events[1]).to.deep.equal({ type: 'm.room.power_levels', stateKey: '', content: levels });
   });
 
+  it('leave invites of users of other servers for later, when the room is there', () => {
+    const planned = plan({ invite: ['@bob:b', '@carol:a'], is_direct: true });
+    const invited = { type: 'm.room.member', content: { membership: 'invite', is_direct: true } };
+    expect(planned.events.at(-1)).to.deep.equal({ ...invited, stateKey: '@carol:a' });
+    expect(planned.remoteInvites).to.deep.equal([{ ...invited, stateKey: '@bob:b' }]);
+  });
+
   it('show the profiles of invited users that are known', () => {
-    const profiles = new Map([['@bob:b', { displayname: 'Bob', avatarUrl: 'mxc://b/x' }]]);
+    const profiles = new Map([['@bob:a', { displayname: 'Bob', avatarUrl: 'mxc://a/x' }]]);
     const planned = initialEvents(
-      { invite: ['@bob:b', '@carol:c'] },
+      { invite: ['@bob:a', '@carol:a'] },
       { ...CREATOR, profileOf: (userId) => profiles.get(userId) },
       '12',
     );
     if (isRefusal(planned)) throw new Error(planned.error);
-    expect(content(planned, 'm.room.member', '@bob:b')).to.deep.equal({
+    expect(content(planned, 'm.room.member', '@bob:a')).to.deep.equal({
       membership: 'invite',
       displayname: 'Bob',
-      avatar_url: 'mxc://b/x',
+      avatar_url: 'mxc://a/x',
     });
-    expect(content(planned, 'm.room.member', '@carol:c')).to.deep.equal({ membership: 'invite' });
+    expect(content(planned, 'm.room.member', '@carol:a')).to.deep.equal({ membership: 'invite' });
   });
 
   const refusals: readonly (readonly [string, CreateRoomRequest, string])[] = [
@@ -221,7 +228,7 @@ describe('initial events', () => {
     ],
     [
       'a level for a trusted user',
-      { ...LARGE, power_level_content_override: { users: { '@bob:b': 100 } } },
+      { ...LARGE, power_level_content_override: { users: { '@bob:a': 100 } } },
       'M_INVALID_ROOM_STATE',
     ],
     ['a level as text', { power_level_content_override: { ban: '50' } }, 'M_INVALID_ROOM_STATE'],

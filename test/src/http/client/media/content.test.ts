@@ -248,13 +248,15 @@ describe('media endpoints', () => {
       );
     });
 
-    it('knows no media that is not there, and none of other servers', async () => {
+    it('knows no media that is not there, and none of servers that do not answer', async () => {
       expect(outcomeOf(await world.ann.get(`${V1}/download/example.org/${MISSING}`))).to.equal(
         '404 M_NOT_FOUND',
       );
       const remote = await world.ann.get(`${V1}/download/elsewhere.org/${mediaId}`);
-      expect(outcomeOf(remote)).to.equal('404 M_NOT_FOUND');
-      expect(textOf(remote, 'error')).to.include('elsewhere.org');
+      expect(outcomeOf(remote)).to.equal('502 M_UNKNOWN');
+      const path = `${V1}/download/elsewhere.org/${mediaId}`;
+      const onlyHere = await world.ann.get(path, { query: { allow_remote: false } });
+      expect(outcomeOf(onlyHere)).to.equal('404 M_NOT_FOUND');
     });
 
     it('withholds what an administrator has taken out of circulation, under every name', async () => {

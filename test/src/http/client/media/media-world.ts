@@ -9,6 +9,11 @@ import { defineQuery } from '../../../../../db/kit/query.ts';
 import { step } from '../../../../../db/kit/write-set.ts';
 import type { Config } from '../../../../../src/config/config.ts';
 import { loadEndpoints } from '../../../../../src/http/kit/load-endpoints.ts';
+import type { FederationClient } from '../../../../../src/federation/federation-client.ts';
+import { createRedirectGround } from '../../../../../src/federation/media/redirect-ground.ts';
+import { createRemoteMedia } from '../../../../../src/federation/media/remote-media.ts';
+import { silentLogger } from '../../../../../src/kit/logger.ts';
+import { seededRandom } from '../../../../../src/kit/random.ts';
 import { systemClock } from '../../../../../src/kit/clock.ts';
 import { mediaFolder } from '../../../../../src/media/blob-store.ts';
 import { type ActorHost, createActorHost } from '../../../../support/actor-host.ts';
@@ -17,6 +22,7 @@ import { createFakeClock, type FakeClock } from '../../../../support/fake-clock.
 import type { HttpClient } from '../../../../support/http-client.ts';
 import { testConfig } from '../../../../actors/accounts/accounts-world.ts';
 import { startTestApp, type TestApp } from '../../kit/test-app.ts';
+import { NOBODY_OUT_THERE } from '../../../../support/nobody-out-there.ts';
 import { checkedFetch } from '../../../../support/checked-fetch.ts';
 
 const insertAccount = defineQuery<{ readonly userId: string }>({
@@ -79,9 +85,10 @@ async function seedPeople(database: TestDatabase): Promise<void> {
   }
 }
 
-/** Starts the world. Close it at the end of the test. */
+/** Starts the world. Close it at the end of the test. @param federationClient the other servers; nobody when absent */
 export async function startMediaWorld(
   environment: Readonly<Record<string, string>> = {},
+  federationClient: FederationClient = NOBODY_OUT_THERE,
 ): Promise<MediaWorld> {
   const database = await createTestDatabase({ queries: [insertAccount, insertDevice, insertToken] });
   await seedPeople(database);
@@ -91,7 +98,14 @@ export async function startMediaWorld(
   const config = testConfig(database.folder, environment);
   const listening = { ...config, server: { ...config.server, listen: { host: '127.0.0.1', port: 0 } } };
   const serverKey = { keyId: 'ed25519:test', seed: new Uint8Array(32) };
-  const env: Environment = { config, db: database.db, streams: null, caches: null, serverKey };
+  const env: Environment = {
+    config,
+    db: database.db,
+    streams: null,
+    caches: null,
+    serverKey,
+    federationClient,
+  };
   const host = await createActorHost<ActorMap, Environment>({
     transport: 'same-thread',
     actors: [committerActor, poolActor, mediaActor, previewsActor],
@@ -100,13 +114,23 @@ export async function startMediaWorld(
   });
   await host.idle();
   const endpoints = (await loadEndpoints()).filter(({ file }) => file.includes('/client/media/'));
+  const remoteMedia = createRemoteMedia({
+    client: federationClient,
+    loadGround: () =>
+      Promise.resolve(createRedirectGround({ ...config.federation, allowPrivateAddresses: true })),
+    media: host.ref('media'),
+    config,
+    clock,
+    random: seededRandom(1),
+    log: silentLogger,
+  });
   const app = await startTestApp(
     endpoints.map(({ endpoint }) => endpoint),
     {
       config: listening,
       clock,
       db: database.db,
-      services: { media: host.ref('media'), previews: host.ref('previews') },
+      services: { media: host.ref('media'), previews: host.ref('previews'), remoteMedia },
     },
   );
   const { address } = app.server;

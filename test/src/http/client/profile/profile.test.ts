@@ -76,7 +76,7 @@ describe('profiles', () => {
     const get = async (userId: string) =>
       outcomeOf(await app.client.get(`/_matrix/client/v3/profile/${encodeURIComponent(userId)}/displayname`));
     expect(await get('@nobody:example.org')).to.equal('404 M_NOT_FOUND');
-    expect(await get('@alice:elsewhere.org')).to.equal('404 M_NOT_FOUND');
+    expect(await get('@alice:elsewhere.org'), 'nobody answers there').to.equal('502 M_UNKNOWN');
     expect(await get('alice')).to.equal('400 M_INVALID_PARAM');
   });
 });

@@ -1,0 +1,21 @@
+import { defineEndpoint } from '../../kit/endpoint.ts';
+import { makeTemplate, MEMBER_PARAMS, TEMPLATE_REPLY, VERSIONS_QUERY } from './make-template.ts';
+
+/** The template of a join, for the user's server to sign. */
+export const endpoint = defineEndpoint({
+  method: 'GET',
+  path: '/_matrix/federation/v1/make_join/{roomId}/{userId}',
+  spec: 'Server-Server API v1.19, GET /_matrix/federation/v1/make_join/{roomId}/{userId}',
+  auth: 'server',
+  rateLimit: null,
+  params: MEMBER_PARAMS,
+  query: VERSIONS_QUERY,
+  reply: TEMPLATE_REPLY,
+  needs: ['cached', 'rooms'],
+  handle({ params, query, caller, services }) {
+    const { roomId, userId } = params;
+    return makeTemplate(services.cached, caller.serverName, params, () =>
+      services.rooms.ask('rooms.make-join', { roomId, userId, versions: query.ver ?? [] }),
+    );
+  },
+});

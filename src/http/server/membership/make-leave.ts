@@ -1,0 +1,20 @@
+import { defineEndpoint } from '../../kit/endpoint.ts';
+import { makeTemplate, MEMBER_PARAMS, TEMPLATE_REPLY } from './make-template.ts';
+
+/** The template of a leave, for the user's server to sign: out of the room, of an invite or of a knock. */
+export const endpoint = defineEndpoint({
+  method: 'GET',
+  path: '/_matrix/federation/v1/make_leave/{roomId}/{userId}',
+  spec: 'Server-Server API v1.19, GET /_matrix/federation/v1/make_leave/{roomId}/{userId}',
+  auth: 'server',
+  rateLimit: null,
+  params: MEMBER_PARAMS,
+  reply: TEMPLATE_REPLY,
+  needs: ['cached', 'rooms'],
+  handle({ params, caller, services }) {
+    const { roomId, userId } = params;
+    return makeTemplate(services.cached, caller.serverName, params, () =>
+      services.rooms.ask('rooms.make-leave', { roomId, userId }),
+    );
+  },
+});
