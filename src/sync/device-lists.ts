@@ -72,16 +72,22 @@ async function readSigned({ range, services, caller }: DeviceListContext): Promi
   return maySign ? readSignedUsers(services.db, caller.userId, from, to) : [];
 }
 
-/** Who came into one of the caller's rooms; who only changed a name was there before. */
+/**
+ * Who came into one of the caller's rooms; who only changed a name was there before. Who left and came back is among them: what changed
+ * in between was no news for this room.
+ */
 async function readArrivals(context: DeviceListContext, changes: readonly MemberChange[]): Promise<string[]> {
   const { range, services } = context;
-  const arrived: string[] = [];
+  const arrived = new Set<string>();
+  const wasAway = new Set<string>();
   for (const { userId, roomId, membership } of changes) {
-    if (membership !== 'join' || arrived.includes(userId)) continue;
+    const place = `${userId} ${roomId}`;
+    if (GONE.has(membership)) wasAway.add(place);
+    if (membership !== 'join' || arrived.has(userId)) continue;
     const before = await findMemberChangeAt(services.db, userId, roomId, range.from('events'));
-    if (before?.membership !== 'join') arrived.push(userId);
+    if (wasAway.has(place) || before?.membership !== 'join') arrived.add(userId);
   }
-  return arrived;
+  return [...arrived];
 }
 
 async function readMembersOf(context: DeviceListContext, roomIds: readonly string[]): Promise<string[]> {

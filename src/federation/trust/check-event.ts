@@ -77,7 +77,8 @@ function namesItsSigners(event: JsonObject): event is Pdu {
     typeof event['type'] === 'string' &&
     typeof event['sender'] === 'string' &&
     isJsonObject(event['content']) &&
-    typeof event['origin_server_ts'] === 'number'
+    typeof event['origin_server_ts'] === 'number' &&
+    (event['event_id'] === undefined || typeof event['event_id'] === 'string')
   );
 }
 

@@ -134,6 +134,24 @@ describe('whose devices a client follows', () => {
     }
   });
 
+  it('is told of who left, got another device, and came back', async () => {
+    const world = await openSyncWorld();
+    try {
+      const [bob, alice] = [await world.person('bob'), await world.person('alice')];
+      const room = await bob.room();
+      await alice.act('join', room);
+      const { next_batch: since } = await bob.next();
+      await alice.act('leave', room);
+      await world.device(alice);
+      await alice.act('join', room);
+      const { device_lists: news, next_batch: to } = await bob.next();
+      expect(news.changed).to.deep.equal([alice.userId]);
+      expect((await bob.get('/keys/changes', { from: since, to })).changed).to.deep.equal([alice.userId]);
+    } finally {
+      await world.stop();
+    }
+  });
+
   it('3.3 4.1 is right after each sync, whoever joins, leaves, comes back or makes rooms, and whatever restarts', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: STEPS_MAX / 2, maxLength: STEPS_MAX }), async (steps) => {
