@@ -15,6 +15,11 @@ const ENTRIES_MAX = 200_000;
 export interface Peer {
   readonly serverName: string;
   readonly roomId: string;
+  /**
+   * It has just called: it is asked even if it counts as out of reach, as it may for a while after it is back. Until a question is not answered:
+   * what it gave would wait for each of the others as long.
+   */
+  isCalling?: boolean;
 }
 
 /** The state before an event, and all that authorises it. */
@@ -36,10 +41,16 @@ function texts(value: unknown): readonly string[] {
 /** Null where there is no answer: it is logged, and whoever asked goes on without. */
 async function ask(
   desk: ReceiverDesk,
-  request: Omit<FederationRequest, 'timeoutMs'>,
+  peer: Peer,
+  request: Omit<FederationRequest, 'timeoutMs' | 'isProbe'>,
 ): Promise<JsonObject | null> {
-  const answer: FederationAnswer = await desk.client.request({ ...request, timeoutMs: QUESTION_TIMEOUT_MS });
+  const answer: FederationAnswer = await desk.client.request({
+    ...request,
+    timeoutMs: QUESTION_TIMEOUT_MS,
+    ...(peer.isCalling === true && { isProbe: true }),
+  });
   if (answer.kind === 'answered') return answer.body;
+  if (answer.kind === 'unreachable') peer.isCalling = false;
   const reason = answer.kind === 'refused' ? `${answer.status} ${answer.errcode}` : answer.reason;
   desk.log.info('a server did not give what was asked of it', {
     server: request.destination,
@@ -56,7 +67,7 @@ function get(
   query: NonNullable<FederationRequest['query']> = {},
   answerBytesMax?: number,
 ): Promise<JsonObject | null> {
-  return ask(desk, {
+  return ask(desk, peer, {
     destination: peer.serverName,
     method: 'GET',
     path: `/_matrix/federation/v1/${path}`,
@@ -76,7 +87,7 @@ export async function askForMissing(
     readonly minDepth: number;
   },
 ): Promise<readonly JsonObject[]> {
-  const body = await ask(desk, {
+  const body = await ask(desk, peer, {
     destination: peer.serverName,
     method: 'POST',
     path: `/_matrix/federation/v1/get_missing_events/${encodeURIComponent(peer.roomId)}`,

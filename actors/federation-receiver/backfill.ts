@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache';
-import { readHistoryGaps, readStoredIds } from '../../db/rooms/gap-reader.ts';
+import { readHistoryGaps } from '../../db/rooms/gap-reader.ts';
+import { readKnownEvents } from '../../db/rooms/inbound-reader.ts';
 import { readExtremities } from '../../db/rooms/head-reader.ts';
 import { hostsInRoom } from '../../src/federation/hosts-in-room.ts';
 import type { Clock } from '../../src/kit/clock.ts';
@@ -46,14 +47,15 @@ async function placeAll(
   events: readonly ValidEvent[],
 ): Promise<readonly PlacedPast[]> {
   const named = new Set(events.flatMap(({ pdu }) => edgeIds(pdu.prev_events)));
-  const stored = await readStoredIds(desk.db, [...named]);
+  // Only what has a state leads to one: an outlier is known, and nothing follows from it.
+  const known = await readKnownEvents(desk.db, [...named]);
   const placed = new Set<string>();
   const past: PlacedPast[] = [];
   let states = STATES_FETCHED_MAX;
   for (const valid of events) {
     const { eventId } = valid.event;
     const previous = edgeIds(valid.pdu.prev_events);
-    const isPlaced = previous.every((id) => placed.has(id) || stored.has(id));
+    const isPlaced = previous.every((id) => placed.has(id) || (known.get(id)?.stateGroup ?? null) !== null);
     let stateBefore: readonly string[] | null = null;
     if (!isPlaced) {
       if (states === 0) continue;

@@ -15,10 +15,27 @@ import { findKnownRoom, type ReceiverDesk, type RoomAtHand } from './receiver-de
 /** What became of the events of a transaction, by event id: empty for one that was taken. */
 export type PduOutcomes = Record<string, { readonly error?: string }>;
 
+/** What became of the events of one transaction. */
+export interface ReceivedPdus {
+  readonly outcomes: PduOutcomes;
+  /** Ids of those that nothing was decided about, because of this server alone: its storage was busy, or an actor did not answer. */
+  readonly undecided: readonly string[];
+}
+
 /** Where the outcomes of one transaction come together. */
 interface Batch {
   readonly origin: string;
   readonly outcomes: PduOutcomes;
+  readonly undecided: string[];
+}
+
+/** From this status on a refusal says nothing of what was refused. */
+const OWN_FAULT_STATUS_MIN = 500;
+
+/** Notes the outcome of one event. */
+function note(batch: Batch, eventId: string, received: Received | Refusal): void {
+  batch.outcomes[eventId] = errorOf(received);
+  if (isRefusal(received) && received.status >= OWN_FAULT_STATUS_MIN) batch.undecided.push(eventId);
 }
 
 function errorOf(received: Received | Refusal): { readonly error?: string } {
@@ -78,7 +95,7 @@ async function takeValid(
   if (isRefusal(checked)) {
     for (const pdu of pdus) {
       const eventId = idOf(room.version.id, pdu);
-      if (eventId !== undefined) batch.outcomes[eventId] = { error: checked.error };
+      if (eventId !== undefined) note(batch, eventId, checked);
     }
     return [];
   }
@@ -102,8 +119,8 @@ async function receiveOfRoom(
   events: readonly ValidEvent[],
 ): Promise<void> {
   const { roomId } = room;
-  const { origin, outcomes } = batch;
-  const peer = { serverName: origin, roomId };
+  const { origin } = batch;
+  const peer = { serverName: origin, roomId, isCalling: true };
   const reception: Reception = { room, peer, isRelayed: false, budget: newBudget() };
   const first = await Promise.all(
     events.map(({ event }) =>
@@ -121,7 +138,7 @@ async function receiveOfRoom(
         : await receiveMissing(desk, reception, valid, received);
       hasFetched = true;
     }
-    outcomes[valid.event.eventId] = errorOf(received);
+    note(batch, valid.event.eventId, received);
   }
 }
 
@@ -145,7 +162,7 @@ async function receiveOutside(
     const { roomId } = room;
     const receivedFrom = batch.origin;
     const input = { roomId, event, receivedFrom, stateBefore: null, isFinal: true };
-    batch.outcomes[event.eventId] = errorOf(await desk.receive(input));
+    note(batch, event.eventId, await desk.receive(input));
   }
 }
 
@@ -173,8 +190,8 @@ export async function receivePdus(
   turns: Turns,
   origin: string,
   pdus: readonly JsonObject[],
-): Promise<PduOutcomes> {
-  const batch: Batch = { origin, outcomes: {} };
+): Promise<ReceivedPdus> {
+  const batch: Batch = { origin, outcomes: {}, undecided: [] };
   await Promise.all(
     [...byRoom(pdus)].map(([roomId, ofRoom]) =>
       turns.run(async () => {
@@ -186,5 +203,5 @@ export async function receivePdus(
       }),
     ),
   );
-  return batch.outcomes;
+  return batch;
 }

@@ -26,6 +26,6 @@ export async function receiveSingle(
   if (one === undefined) throw new Error('an event was checked without an outcome');
   if (one.kind === 'invalid') return refuse(one.eventId === null ? 'M_BAD_JSON' : 'M_FORBIDDEN', one.reason);
   if (one.roomId !== roomId) return refuse('M_BAD_JSON', `the event is not of ${roomId}`);
-  const peer = { serverName: origin, roomId };
+  const peer = { serverName: origin, roomId, isCalling: true };
   return receiveValid(desk, { room, peer, isRelayed, budget: newBudget() }, readValid(one.event));
 }

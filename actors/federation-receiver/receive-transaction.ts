@@ -17,6 +17,10 @@ export const TRANSACTIONS_PER_ORIGIN_MAX = 5;
 export const ROOMS_PER_ORIGIN_AT_ONCE = 8;
 /** Answers that stand in memory. */
 const ANSWERS_REMEMBERED_MAX = 1_000;
+/** Events that this server itself did not get to decide about, and how often: of the oldest that is forgotten. */
+const UNDECIDED_REMEMBERED_MAX = 10_000;
+/** So often a server is asked to send such an event again. One that fails us each time must not hold up those behind it for good. */
+export const UNDECIDED_TRIES_MAX = 5;
 /** When a server with too much waiting may try again, in milliseconds. */
 const RETRY_AFTER_MS = 5_000;
 
@@ -44,6 +48,7 @@ export function createTransactionReceiver(
 ): (transaction: Transaction) => Promise<Answer> {
   const underWay = new Map<string, Promise<Answer>>();
   const answers = new LRUCache<string, Answer>({ max: ANSWERS_REMEMBERED_MAX });
+  const undecidedBefore = new LRUCache<string, number>({ max: UNDECIDED_REMEMBERED_MAX });
   const lanes = new Map<string, Lane>();
 
   /** The answer goes out also where it could not be stored: events that come again are known. */
@@ -55,14 +60,26 @@ export function createTransactionReceiver(
       desk.log.warn('the answer to a transaction was not stored', { origin, txnId, fault: outcome.fault });
   }
 
+  /** An answer counts as success for all events in it: where one has to come again, so has the transaction. */
+  function mustComeAgain(undecided: readonly string[]): boolean {
+    const tries = undecided.map((eventId) => {
+      const count = (undecidedBefore.get(eventId) ?? 0) + 1;
+      undecidedBefore.set(eventId, count);
+      return count;
+    });
+    return tries.some((count) => count < UNDECIDED_TRIES_MAX);
+  }
+
   async function process(lane: Lane, transaction: Transaction): Promise<Answer> {
     const { origin, txnId, pdus, edus } = transaction;
     const stored = await findAnswer(desk.db, origin, txnId);
     if (stored !== undefined) return processed(JSON.parse(stored) as PduOutcomes);
-    const [outcomes] = await Promise.all([
+    const [{ outcomes, undecided }] = await Promise.all([
       receivePdus(desk, lane.rooms, origin, pdus),
       receiveEdus(context, desk, origin, edus),
     ]);
+    if (mustComeAgain(undecided))
+      return refuse('M_UNKNOWN', 'This server is busy: send the transaction again later.', { status: 503 });
     await remember(transaction, outcomes);
     return processed(outcomes);
   }
