@@ -1,5 +1,9 @@
 import { benchE2ee } from './e2ee.ts';
 import { benchFanout } from './fanout.ts';
+import { benchFederationIn } from './federation-in.ts';
+import { benchFederationJoin } from './federation-join.ts';
+import { benchFederationOut } from './federation-out.ts';
+import { benchFederation } from './federation.ts';
 import { benchLargeRoom } from './large-room.ts';
 import { benchMemory } from './memory.ts';
 import { benchMessages } from './messages.ts';
@@ -17,6 +21,10 @@ const BENCHES: Readonly<Record<string, (nodeFlags: readonly string[]) => Promise
   wake: benchWake,
   sync: benchSync,
   fanout: benchFanout,
+  federation: benchFederation,
+  'federation-in': benchFederationIn,
+  'federation-out': benchFederationOut,
+  'federation-join': benchFederationJoin,
   start: benchStart,
   memory: benchMemory,
   'state-disk': benchStateDisk,

@@ -9,6 +9,7 @@ import { destinationsWithMessages } from '../../db/to-device/outbound-reader.ts'
 import { type BackoffPolicy, backoffMs } from '../../src/kit/backoff.ts';
 import { parseServerName } from '../../src/matrix/identifiers/server-name.ts';
 import type { TroupeContext } from '../environment.ts';
+import { createPduReader, type ReadPdu } from './outgoing-pdus.ts';
 import { beginCatchUp, createDestination, type Destination, FAILURES_TO_CATCH_UP } from './destination.ts';
 
 /** Waits between tries to reach a server that does not take what it is sent. */
@@ -26,6 +27,7 @@ const PAGE_ROWS = 1_000;
 /** What is known in this life of the servers that something is sent to. */
 export interface SenderDesk {
   readonly context: TroupeContext;
+  readonly pduOf: ReadPdu;
   /** Those that something waits for. */
   readonly destinations: ReadonlyMap<string, Destination>;
   /** Those that do not take what they are sent, or do not answer. */
@@ -76,6 +78,7 @@ export async function openSenderDesk(context: TroupeContext): Promise<SenderDesk
 
   const desk: SenderDesk = {
     context,
+    pduOf: createPduReader(),
     destinations,
     failing,
     changedFailing,

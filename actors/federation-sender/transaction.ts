@@ -1,9 +1,6 @@
-import { type OutgoingEvent, readOutgoingEvents } from '../../db/federation-sender/event-reader.ts';
+import { readOutgoingEvents } from '../../db/federation-sender/event-reader.ts';
 import { readUnsentEvents } from '../../db/federation-sender/reader.ts';
 import type { JsonObject } from '../../src/kit/json.ts';
-import type { Pdu } from '../../src/matrix/events/pdu.ts';
-import { redact } from '../../src/matrix/events/redaction.ts';
-import { findRoomVersion } from '../../src/matrix/rooms/room-versions.ts';
 import { type Destination, noteDelivered } from './destination.ts';
 import { takeDeviceLists, takeMessages } from './device-edus.ts';
 import { writeDestination } from './progress-writer.ts';
@@ -19,13 +16,6 @@ export interface Transaction {
   readonly edus: readonly JsonObject[];
   /** The server has it. False when that could not be stored: some of it is sent again. */
   settle(): Promise<boolean>;
-}
-
-/** As it goes to other servers: what was redacted since goes redacted, and nothing goes that was not signed. */
-function pduOf({ pdu: text, roomVersion, isRedacted }: OutgoingEvent): JsonObject {
-  const { unsigned: _, ...pdu } = JSON.parse(text) as Pdu;
-  const version = findRoomVersion(roomVersion);
-  return isRedacted === 0 || version === undefined ? pdu : redact(version, pdu);
 }
 
 interface TakenEvents {
@@ -64,7 +54,7 @@ export async function composeTransaction(desk: SenderDesk, destination: Destinat
     pdus: eventNids.flatMap((eventNid) => {
       const event = found.get(eventNid);
       // Purged since.
-      return event === undefined ? [] : [pduOf(event)];
+      return event === undefined ? [] : [desk.pduOf(event)];
     }),
     edus: [...stored, ...edus],
     async settle() {

@@ -54,9 +54,14 @@ export class Connection {
    * @param body JSON text; absent for none
    */
   request(method: string, path: string, token: string | null, body?: string): Promise<BenchReply> {
+    return this.send(method, path, token === null ? null : `Bearer ${token}`, body);
+  }
+
+  /** The same with a whole `Authorization` header, such as a server signs. */
+  send(method: string, path: string, authorization: string | null, body?: string): Promise<BenchReply> {
     if (this.#waiting !== null) throw new Error('a connection takes one request at a time');
     const lines = [`${method} ${path} HTTP/1.1`, `Host: ${this.#host}`];
-    if (token !== null) lines.push(`Authorization: Bearer ${token}`);
+    if (authorization !== null) lines.push(`Authorization: ${authorization}`);
     if (body !== undefined) {
       lines.push('Content-Type: application/json', `Content-Length: ${Buffer.byteLength(body)}`);
     }

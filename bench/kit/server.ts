@@ -39,10 +39,12 @@ export function processorMs(pid: number): number {
 /** What a server that has nothing to do uses at most of a processor. */
 const QUIET_SHARE = 0.02;
 const QUIET_MS = 500;
+/** Under a profiler a server is never quiet. */
+const QUIET_ROUNDS_MAX = 10;
 
-/** Waits until a process has worked off what it does by itself: what is measured then is what is asked for. */
+/** Waits until a process has worked off what it does by itself, for five seconds at most: what is measured then is what is asked for. */
 export async function untilQuiet(pid: number): Promise<void> {
-  for (;;) {
+  for (let round = 0; round < QUIET_ROUNDS_MAX; round += 1) {
     const before = processorMs(pid);
     await new Promise((resolve) => setTimeout(resolve, QUIET_MS));
     if (processorMs(pid) - before <= QUIET_SHARE * QUIET_MS) return;

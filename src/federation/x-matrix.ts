@@ -22,6 +22,8 @@ export interface SignedRequest {
   readonly uri: string;
   /** The JSON body; undefined for none. */
   readonly content?: Json | undefined;
+  /** The same as {@link canonicalContent} gives it, where that is at hand. */
+  readonly canonicalText?: string | undefined;
   /** The same as it was received: where a number was written in another way than a double is, what was signed is found in it. */
   readonly contentText?: string | undefined;
 }
@@ -83,9 +85,15 @@ function signedText(
   return content === undefined ? text : `{"content":${content},${text.slice(1)}`;
 }
 
-/** Bodies are what the peer made them: numbers that canonical JSON of new rooms forbids are no reason to refuse a request. */
-function canonicalContent({ content }: SignedRequest): string | undefined {
-  return content === undefined ? undefined : canonicalJson(content, 'lenient');
+/**
+ * A body as it is signed; undefined for none, or one that cannot be written so. Bodies are what the peer made them: numbers that canonical JSON
+ * of new rooms forbids are no reason to refuse a request.
+ */
+export function canonicalContent({
+  content,
+  canonicalText: text,
+}: Pick<SignedRequest, 'content' | 'canonicalText'>): string | undefined {
+  return content === undefined ? undefined : (text ?? canonicalJson(content, 'lenient'));
 }
 
 /** The value of the `Authorization` header with which this server asks `destination`. Throws for a body that is no canonical JSON. */

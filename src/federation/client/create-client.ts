@@ -14,7 +14,7 @@ import {
   type FederationRequest,
   type ReachabilityBook,
 } from '../federation-client.ts';
-import { xMatrixHeader } from '../x-matrix.ts';
+import { canonicalContent, xMatrixHeader } from '../x-matrix.ts';
 import { createConnections, type PoolRequest } from './connections.ts';
 import type { NameLookup } from './name-lookup.ts';
 import { AnswerUnusable, headersOf, readAnswer, type Unreachable, unreachable } from './read-answer.ts';
@@ -82,8 +82,15 @@ function dispatched(
     timeoutMs = FEDERATION_TIMEOUT_MS,
   } = request;
   const uri = `${path}${queryText(query)}`;
+  // Written once: what is signed is what is sent.
+  const text = canonicalContent({ content: body });
   const authorization = (): string =>
-    xMatrixHeader({ method, uri, content: body }, config.server.name, destination, serverKey);
+    xMatrixHeader(
+      { method, uri, content: body, canonicalText: text },
+      config.server.name,
+      destination,
+      serverKey,
+    );
   return {
     method,
     path: uri,
@@ -93,11 +100,19 @@ function dispatched(
       ...(body !== undefined && { 'content-type': 'application/json' }),
       ...(isSigned && { authorization: authorization() }),
     },
-    body: body === undefined ? null : JSON.stringify(body),
+    body: body === undefined ? null : (text ?? JSON.stringify(body)),
     headersTimeout: timeoutMs,
     bodyTimeout: timeoutMs,
     signal,
   };
+}
+
+/** What is still being read when the signal comes ends with it. */
+function endWith(body: Dispatcher.ResponseData['body'], signal: AbortSignal | undefined): void {
+  if (signal === undefined) return;
+  const end = (): void => void body.destroy(signal.reason as Error);
+  signal.addEventListener('abort', end, { once: true });
+  body.once('close', () => signal.removeEventListener('abort', end));
 }
 
 /** Why a server is not asked at all. */
@@ -144,12 +159,15 @@ export function createFederationClient(parts: ClientParts): FederationClient {
     signal?.throwIfAborted();
     const obstacle = await findObstacle(request, parts);
     if (obstacle !== undefined) return obstacle;
+    signal?.throwIfAborted();
     requests.add();
     const startMs = clock.monotonic();
     const deadline = new AbortController();
     const timer = clock.after(timeoutMs, () => deadline.abort(new TooLate(timeoutMs)));
-    const both = signal === undefined ? deadline.signal : AbortSignal.any([deadline.signal, signal]);
-    const ready = dispatched(request, parts, both);
+    // Not AbortSignal.any: on a signal that lives as long as an actor it leaves to the garbage collector what each request hangs on it.
+    const giveUp = (): void => deadline.abort(signal?.reason);
+    const ready = dispatched(request, parts, deadline.signal);
+    signal?.addEventListener('abort', giveUp, { once: true });
     try {
       const result = await use(await connections.request(destination, ready));
       reachability.noteHeard(destination);
@@ -161,6 +179,7 @@ export function createFederationClient(parts: ClientParts): FederationClient {
       return noteFailure(request, error, timeoutMs);
     } finally {
       clock.cancel(timer);
+      signal?.removeEventListener('abort', giveUp);
     }
   }
 
@@ -172,8 +191,10 @@ export function createFederationClient(parts: ClientParts): FederationClient {
         const status = answer.statusCode;
         // One that is destroyed says so by an error, which whoever destroys it does not wait for; readers hear of it all the same.
         answer.body.on('error', () => undefined);
-        if (status < 400)
+        if (status < 400) {
+          endWith(answer.body, request.signal);
           return { kind: 'streaming', status, headers: headersOf(answer.headers), body: answer.body };
+        }
         // No status from 400 on is an answer.
         return (await readAnswer(answer, FEDERATION_ANSWER_BYTES_MAX)) as Streamed;
       }),

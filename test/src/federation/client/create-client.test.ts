@@ -234,6 +234,27 @@ describe('federation client', () => {
       peer.on('GET', PATH, () => ({ status: 404, json: { errcode: 'M_NOT_FOUND', error: 'gone' } }));
       expect(await world.client.stream(request)).to.deep.include({ kind: 'refused', errcode: 'M_NOT_FOUND' });
     });
+    it('ends what is still being read with the signal', async () => {
+      const [world, peer] = [openWorld(), await openPeer()];
+      // The rest never comes.
+      peer.on('GET', PATH, () => ({
+        bytes: 'x'.repeat(1_000_000),
+        headers: { 'content-length': '2000000' },
+      }));
+      const controller = new AbortController();
+      const stream = await world.client.stream({
+        destination: peer.serverName,
+        method: 'GET',
+        path: PATH,
+        signal: controller.signal,
+      });
+      if (stream.kind !== 'streaming') throw new Error(stream.kind);
+      const reason = new Error('given up');
+      const error = new Promise((resolve) => void stream.body.once('error', resolve));
+      controller.abort(reason);
+      expect(await error).to.equal(reason);
+      expect(stream.body.destroyed).to.equal(true);
+    });
   });
 
   describe('what is dialled', () => {
