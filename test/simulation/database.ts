@@ -1,6 +1,8 @@
 import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { IDENTITY_QUERIES, loadIdentity } from '../../db/identity/identity.ts';
+import { openGroupCommit } from '../../db/kit/group-commit.ts';
 import { loadQueries } from '../../db/kit/load-queries.ts';
 import { applyMigrations } from '../../db/kit/migrator.ts';
 import type { Query } from '../../db/kit/query.ts';
@@ -39,13 +41,40 @@ export interface DatabaseFactory {
   remove(): void;
 }
 
-/** Migrates once. Remove it in the end. */
-export async function createDatabaseFactory(): Promise<DatabaseFactory> {
+/** Gives the server of a database its name and key, as its first start does; the key is always the same. */
+async function makeIdentity(path: string, serverName: string): Promise<ServerKey> {
+  const parts = { metrics: silentMetrics, clock: systemClock, log: silentLogger };
+  const db = openReadDb(path, parts);
+  const write = openGroupCommit({ path, queries: IDENTITY_QUERIES, streams: [], ...parts });
+  try {
+    // Its key is older than the clock of the simulation.
+    const clock = { ...systemClock, now: () => 0 };
+    return await loadIdentity(db, write, {
+      serverName,
+      clock,
+      random: seededRandom(Buffer.from(serverName).readUInt32BE()),
+    });
+  } finally {
+    // Whoever may write goes last, and leaves everything in the one file that is copied.
+    db.close();
+    write.close();
+  }
+}
+
+/**
+ * Migrates once. Remove it in the end.
+ *
+ * @param serverName null: what is signed is not looked at by anybody, and the database says nothing of a key
+ */
+export async function createDatabaseFactory(serverName: string | null = null): Promise<DatabaseFactory> {
   const folder = newFolder();
   const template = join(folder, 'template.db');
   applyMigrations(template, silentLogger);
   const queries = await loadQueries();
-  const serverKey = makeServerKey(seededRandom(1).bytes(32), 'sim');
+  const serverKey =
+    serverName === null
+      ? makeServerKey(seededRandom(1).bytes(32), 'sim')
+      : await makeIdentity(template, serverName);
   const path = join(folder, DATABASE_FILE);
   return {
     open() {
