@@ -134,6 +134,8 @@ describe('a day of a bot', function () {
     const direct = await ann.createRoom({ preset: 'trusted_private_chat', is_direct: true, invite: [BOT] });
     await eventually('the bot to join', async () => (await bot.getJoinedRooms()).includes(direct));
     await eventually('the bot to know', () => bot.dms.isDm(direct));
+    // The package knows it before it has stored it.
+    await eventually('the bot to store it', async () => (await bot.getSafeAccountData('m.direct')) !== null);
     expect(await bot.getAccountData('m.direct')).to.deep.equal({ [ann.userId]: [direct] });
     expect(await bot.dms.getOrCreateDm(ann.userId)).to.equal(direct);
   });
