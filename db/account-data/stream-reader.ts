@@ -1,6 +1,5 @@
-import { type LogPage, readLatestPage } from '../kit/page.ts';
 import { defineQuery } from '../kit/query.ts';
-import type { ReadDb } from '../kit/read-db.ts';
+import { latestRowsReader, type StreamRange } from '../kit/stream-rows.ts';
 
 /** A row of the account-data stream. */
 export type AccountDataRow = {
@@ -10,10 +9,8 @@ export type AccountDataRow = {
   readonly type: string;
 };
 
-type Range = { readonly from: number; readonly to: number; readonly limit: number };
-
 /** Rows by position, ascending. */
-export const readStreamRows = defineQuery<Range, AccountDataRow & { readonly position: number }>({
+export const readStreamRows = defineQuery<StreamRange, AccountDataRow & { readonly position: number }>({
   name: 'account-data.read-stream-rows',
   sql: `
     SELECT stream_id AS position, user_id AS userId, nullif(room_id, '') AS roomId, type
@@ -23,19 +20,4 @@ export const readStreamRows = defineQuery<Range, AccountDataRow & { readonly pos
 });
 
 /** A page of the account-data stream. */
-export function readAccountDataRows(
-  db: ReadDb,
-  from: number,
-  to: number,
-  limit: number,
-): Promise<LogPage<AccountDataRow>> {
-  return readLatestPage(
-    async (after, upTo, most) => {
-      const rows = await db.all(readStreamRows, { from: after, to: upTo, limit: most });
-      return rows.map(({ position, ...row }) => ({ position, row }));
-    },
-    from,
-    to,
-    limit,
-  );
-}
+export const readAccountDataRows = latestRowsReader(readStreamRows);

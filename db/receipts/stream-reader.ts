@@ -1,6 +1,5 @@
-import { type LogPage, readLatestPage } from '../kit/page.ts';
 import { defineQuery } from '../kit/query.ts';
-import type { ReadDb } from '../kit/read-db.ts';
+import { latestRowsReader, type StreamRange } from '../kit/stream-rows.ts';
 
 /** A row of the receipts stream. */
 export type ReceiptsRow = {
@@ -13,10 +12,8 @@ export type ReceiptsRow = {
   readonly ts: number;
 };
 
-type Range = { readonly from: number; readonly to: number; readonly limit: number };
-
 /** Rows by position, ascending. */
-export const readStreamRows = defineQuery<Range, ReceiptsRow & { readonly position: number }>({
+export const readStreamRows = defineQuery<StreamRange, ReceiptsRow & { readonly position: number }>({
   name: 'receipts.read-stream-rows',
   sql: `
     SELECT p.stream_id AS position, r.room_id AS roomId, u.user_id AS userId, p.type, p.event_id AS eventId,
@@ -29,19 +26,4 @@ export const readStreamRows = defineQuery<Range, ReceiptsRow & { readonly positi
 });
 
 /** A page of the receipts stream. */
-export function readReceiptRows(
-  db: ReadDb,
-  from: number,
-  to: number,
-  limit: number,
-): Promise<LogPage<ReceiptsRow>> {
-  return readLatestPage(
-    async (after, upTo, most) => {
-      const rows = await db.all(readStreamRows, { from: after, to: upTo, limit: most });
-      return rows.map(({ position, ...row }) => ({ position, row }));
-    },
-    from,
-    to,
-    limit,
-  );
-}
+export const readReceiptRows = latestRowsReader(readStreamRows);

@@ -1,6 +1,5 @@
-import { type LogPage, readLatestPage } from '../kit/page.ts';
 import { defineQuery } from '../kit/query.ts';
-import type { ReadDb } from '../kit/read-db.ts';
+import { latestRowsReader, type StreamRange } from '../kit/stream-rows.ts';
 
 /** A row of the thread-subscriptions stream. */
 export type ThreadSubscriptionsRow = {
@@ -9,10 +8,11 @@ export type ThreadSubscriptionsRow = {
   readonly rootId: string;
 };
 
-type Range = { readonly from: number; readonly to: number; readonly limit: number };
-
 /** Rows by position, ascending. */
-export const readStreamRows = defineQuery<Range, ThreadSubscriptionsRow & { readonly position: number }>({
+export const readStreamRows = defineQuery<
+  StreamRange,
+  ThreadSubscriptionsRow & { readonly position: number }
+>({
   name: 'thread-subscriptions.read-stream-rows',
   sql: `
     SELECT stream_id AS position, user_id AS userId, room_id AS roomId, root_id AS rootId
@@ -22,19 +22,4 @@ export const readStreamRows = defineQuery<Range, ThreadSubscriptionsRow & { read
 });
 
 /** A page of the thread-subscriptions stream. */
-export function readThreadSubscriptionRows(
-  db: ReadDb,
-  from: number,
-  to: number,
-  limit: number,
-): Promise<LogPage<ThreadSubscriptionsRow>> {
-  return readLatestPage(
-    async (after, upTo, most) => {
-      const rows = await db.all(readStreamRows, { from: after, to: upTo, limit: most });
-      return rows.map(({ position, ...row }) => ({ position, row }));
-    },
-    from,
-    to,
-    limit,
-  );
-}
+export const readThreadSubscriptionRows = latestRowsReader(readStreamRows);

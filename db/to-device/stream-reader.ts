@@ -1,6 +1,5 @@
-import { type LogPage, readPage } from '../kit/page.ts';
 import { defineQuery } from '../kit/query.ts';
-import type { ReadDb } from '../kit/read-db.ts';
+import { rowsReader, type StreamRange } from '../kit/stream-rows.ts';
 
 /** A row of the to-device stream. */
 export type ToDeviceRow = {
@@ -8,10 +7,8 @@ export type ToDeviceRow = {
   readonly deviceId: string;
 };
 
-type Range = { readonly from: number; readonly to: number; readonly limit: number };
-
 /** Rows by position, ascending. */
-export const readStreamRows = defineQuery<Range, ToDeviceRow & { readonly position: number }>({
+export const readStreamRows = defineQuery<StreamRange, ToDeviceRow & { readonly position: number }>({
   name: 'to-device.read-stream-rows',
   sql: `
     SELECT stream_id AS position, user_id AS userId, device_id AS deviceId
@@ -21,19 +18,4 @@ export const readStreamRows = defineQuery<Range, ToDeviceRow & { readonly positi
 });
 
 /** A page of the to-device stream. */
-export function readToDeviceRows(
-  db: ReadDb,
-  from: number,
-  to: number,
-  limit: number,
-): Promise<LogPage<ToDeviceRow>> {
-  return readPage(
-    async (after, upTo, most) => {
-      const rows = await db.all(readStreamRows, { from: after, to: upTo, limit: most });
-      return rows.map(({ position, ...row }) => ({ position, row }));
-    },
-    from,
-    to,
-    limit,
-  );
-}
+export const readToDeviceRows = rowsReader(readStreamRows);
