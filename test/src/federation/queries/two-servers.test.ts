@@ -3,12 +3,9 @@ import { crossSigning, cryptoDevice } from '../../../support/crypto-device.ts';
 import { createHttpClient, type HttpClient, pathOf } from '../../../support/http-client.ts';
 import type { InProcessProgram } from '../../../support/in-process-program.ts';
 import { type Cluster, startInProcessCluster } from '../../../support/troupe-cluster.ts';
+import type { Answer } from '../../sync/sync-world.ts';
 
 const CLIENT = '/_matrix/client/v3';
-
-// An answer is looked into at many depths; chai says what is missing.
-// oxlint-disable-next-line typescript/no-explicit-any
-type Answer = any;
 
 /** Somebody on one of the servers. */
 interface Somebody {
