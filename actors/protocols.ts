@@ -12,6 +12,7 @@ import type { InspectorProtocol } from './inspector/protocol.ts';
 import type { KeyBackupProtocol } from './key-backup/protocol.ts';
 import type { KeysProtocol } from './keys/protocol.ts';
 import type { MediaProtocol } from './media/protocol.ts';
+import type { PolicyServersProtocol } from './policy-servers/protocol.ts';
 import type { PoolProtocol } from './pool/protocol.ts';
 import type { PresenceProtocol } from './presence/protocol.ts';
 import type { PreviewsProtocol } from './previews/protocol.ts';
@@ -47,6 +48,7 @@ export interface ActorProtocols {
   readonly 'key-backup': KeyBackupProtocol;
   readonly keys: KeysProtocol;
   readonly media: MediaProtocol;
+  readonly 'policy-servers': PolicyServersProtocol;
   readonly pool: PoolProtocol;
   readonly presence: PresenceProtocol;
   readonly previews: PreviewsProtocol;

@@ -21,6 +21,7 @@ const SINGLE: Readonly<Record<Exclude<keyof ActorProtocols, 'inspector'>, Load>>
   'key-backup': async () => (await import('./key-backup/actor.ts')).keyBackupActor,
   keys: async () => (await import('./keys/actor.ts')).keysActor,
   media: async () => (await import('./media/actor.ts')).mediaActor,
+  'policy-servers': async () => (await import('./policy-servers/actor.ts')).policyServersActor,
   pool: async () => (await import('./pool/actor.ts')).poolActor,
   presence: async () => (await import('./presence/actor.ts')).presenceActor,
   previews: async () => (await import('./previews/actor.ts')).previewsActor,

@@ -44,6 +44,7 @@ const COURIERS_THREAD = 'couriers';
 /** Those that speak to other servers. */
 const COURIERS: readonly ActorName[] = [
   'server-keys',
+  'policy-servers',
   'federation-sender',
   'federation-receiver',
   'remote-rooms',

@@ -24,19 +24,40 @@ const SIZES = [100, 1_000, 10_000];
 const SERVERS = 100;
 
 interface Cost {
+  /** Until the client is in the room. */
   readonly seconds: number;
+  /** Until it is told who else is. */
+  readonly wholeSeconds: number;
   readonly usedMs: number;
 }
 
-/** A room with so many members, and the peer's answers to who joins it. */
-function hostRoom(peer: FederationPeer, others: LoopbackServers, size: number): ForeignRoom {
-  const room = makeForeignRoom({ creator: `@remote:${peer.serverName}`, name: `join${size}` });
+/**
+ * A room with so many members, and the peer's answers to who joins it.
+ *
+ * @param omitsMembers the peer leaves the members out of its answer, and gives them when it is asked for the whole state
+ */
+function hostRoom(
+  peer: FederationPeer,
+  others: LoopbackServers,
+  size: number,
+  omitsMembers: boolean,
+): ForeignRoom {
+  const name = omitsMembers ? `partial${size}` : `join${size}`;
+  const room = makeForeignRoom({ creator: `@remote:${peer.serverName}`, name });
   for (let index = 1; index < size; index += 1)
     room.member(`@member${index}:${others.names[index % SERVERS] ?? ''}`, 'join');
   const state = room.state().map(({ pdu }) => pdu as unknown as JsonObject);
   // Of a public room: all members are authorised by how it began.
   const authChain = state.slice(0, 4);
-  const bytes = JSON.stringify({ state, auth_chain: authChain });
+  const whole = JSON.stringify({ state, auth_chain: authChain });
+  const withoutMembers = JSON.stringify({
+    state: state.filter(({ type }) => type !== 'm.room.member'),
+    auth_chain: authChain.filter(({ type }) => type === 'm.room.member'),
+    members_omitted: true,
+    servers_in_room: [peer.serverName, ...others.names],
+  });
+  const bytes = omitsMembers ? withoutMembers : whole;
+  const stateBytes = JSON.stringify({ pdus: state, auth_chain: authChain });
   const path = encodeURIComponent(room.roomId);
   peer.on('GET', `/_matrix/federation/v1/make_join/${path}/{userId}`, ({ params }: PeerRequest) => {
     const userId = params['userId'] ?? '';
@@ -46,6 +67,7 @@ function hostRoom(peer: FederationPeer, others: LoopbackServers, size: number): 
     return { json: { room_version: room.version, event } };
   });
   peer.on('PUT', `/_matrix/federation/v2/send_join/${path}/{eventId}`, () => ({ bytes }));
+  peer.on('GET', `/_matrix/federation/v1/state/${path}`, () => ({ bytes: stateBytes }));
   return room;
 }
 
@@ -69,7 +91,18 @@ async function measureJoin(
   const path = `/_matrix/client/v3/join/${encodeURIComponent(room.roomId)}?via=${encodeURIComponent(via)}`;
   const reply = await user.connection.request('POST', path, user.token, '{}');
   expectOk(reply, 'join');
-  return { seconds: reply.tookMs / 1_000, usedMs: processorMs(server.pid) - usedMs };
+  const members = await user.connection.request(
+    'GET',
+    `/_matrix/client/v3/rooms/${encodeURIComponent(room.roomId)}/joined_members`,
+    user.token,
+  );
+  const { joined } = expectOk(members, 'joined_members') as { readonly joined: object };
+  if (Object.keys(joined).length < room.state().length - 5) throw new Error('members are missing');
+  return {
+    seconds: reply.tookMs / 1_000,
+    wholeSeconds: (reply.tookMs + members.tookMs) / 1_000,
+    usedMs: processorMs(server.pid) - usedMs,
+  };
 }
 
 /** What nobody can leave out: the answer read, each event's hash and signature, and its text in a table. On this process, one after another. */
@@ -77,7 +110,9 @@ function bareJoin(folder: string, room: ForeignRoom): Cost {
   const answer = JSON.stringify({ state: room.state().map(({ pdu }) => pdu) });
   const publicKey = ed25519PublicKey(FOREIGN_KEY.seed);
   const signed = room.state().map(({ json }) => ed25519Sign(FOREIGN_KEY.seed, Buffer.from(json)));
-  const db = new Database(join(folder, `floor${signed.length}.db`));
+  const db = new Database(
+    join(folder, `floor${signed.length}${room.roomId.includes('partial') ? 'p' : ''}.db`),
+  );
   try {
     db.pragma('journal_mode = WAL');
     db.pragma('synchronous = FULL');
@@ -98,17 +133,19 @@ function bareJoin(folder: string, room: ForeignRoom): Cost {
     }
     db.exec('COMMIT');
     const { user, system } = process.cpuUsage(before);
-    return { seconds: (performance.now() - startedAt) / 1_000, usedMs: (user + system) / 1_000 };
+    const seconds = (performance.now() - startedAt) / 1_000;
+    return { seconds, wholeSeconds: seconds, usedMs: (user + system) / 1_000 };
   } finally {
     db.close();
   }
 }
 
-function rowOf(name: string, size: number, { seconds, usedMs }: Cost, bare: Cost): BenchRow {
+function rowOf(name: string, size: number, { seconds, wholeSeconds, usedMs }: Cost, bare: Cost): BenchRow {
   return {
     name,
     figures: {
       seconds,
+      'seconds until whole': wholeSeconds,
       'CPU ms': usedMs,
       'CPU µs / member': (usedMs * 1_000) / size,
       'floor: seconds': bare.seconds,
@@ -118,7 +155,10 @@ function rowOf(name: string, size: number, { seconds, usedMs }: Cost, bare: Cost
   };
 }
 
-/** Joins of rooms that are on other servers only: how long a client waits, and how that grows with the members. */
+/**
+ * Joins of rooms that are on other servers only, with their members and before them: how long a client waits, until it is told of all members, and how that
+ * grows with them.
+ */
 export async function benchFederationJoin(nodeFlags: readonly string[]): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'troupe-bench-'));
   const others = await openLoopbackServers(SERVERS);
@@ -128,15 +168,16 @@ export async function benchFederationJoin(nodeFlags: readonly string[]): Promise
     try {
       await introduce(server, peer);
       const rows: BenchRow[] = [];
-      for (const size of SIZES) {
-        const room = hostRoom(peer, others, size);
-        const bare = bareJoin(folder, room);
-        // Another one each time: a connection that says nothing for long is closed.
-        const user = await registerUser(server.port, `joiner${size}`);
-        const cost = await measureJoin(server, user, room, peer.serverName);
-        user.connection.close();
-        rows.push(rowOf(`${size} members`, size, cost, bare));
-      }
+      for (const size of SIZES)
+        for (const omitsMembers of [false, true]) {
+          const room = hostRoom(peer, others, size, omitsMembers);
+          const bare = bareJoin(folder, room);
+          // Another one each time: a connection that says nothing for long is closed.
+          const user = await registerUser(server.port, `joiner${size}${omitsMembers ? 'early' : ''}`);
+          const cost = await measureJoin(server, user, room, peer.serverName);
+          user.connection.close();
+          rows.push(rowOf(`${size} members${omitsMembers ? ', behind the join' : ''}`, size, cost, bare));
+        }
       report('federation-join', [...rows, { name: 'memory after', figures: { MB: server.memoryMb() } }]);
     } finally {
       await server.stop();

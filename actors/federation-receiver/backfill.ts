@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import { readHistoryGaps } from '../../db/rooms/gap-reader.ts';
 import { readKnownEvents } from '../../db/rooms/inbound-reader.ts';
+import { findPartialRoom } from '../../db/rooms/partial-reader.ts';
 import { readExtremities } from '../../db/rooms/head-reader.ts';
 import { hostsInRoom } from '../../src/federation/hosts-in-room.ts';
 import type { Clock } from '../../src/kit/clock.ts';
@@ -97,6 +98,7 @@ async function receiveMissed(
   for (const { valid, stateBefore } of missed) {
     const received = await desk.receive({
       roomId: room.roomId,
+      roomVersion: room.version.id,
       event: valid.event,
       receivedFrom: peer.serverName,
       stateBefore,
@@ -147,6 +149,8 @@ export function createBackfill(desk: ReceiverDesk, clock: Clock): (input: Backfi
     const from = fromDepth ?? Number.MAX_SAFE_INTEGER;
     const gaps = await readHistoryGaps(desk.db, room.roomNid, from, GAPS_ASKED_MAX);
     if (gaps.length === 0) return { ...NOTHING, isAll: true };
+    // Each piece of history would bring all members once more, which are on their way. Whoever asks may know already that they have come.
+    if ((await findPartialRoom(desk.db, roomId)) !== undefined) return NOTHING;
     const failedMs = failures.get(roomId);
     if (failedMs !== undefined && clock.monotonic() - failedMs < FAILURE_PAUSE_MS) return NOTHING;
     const inRoom = await desk.caches.get(hostsInRoom, roomId);

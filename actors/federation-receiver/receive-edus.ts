@@ -5,7 +5,8 @@ import { isOfServer } from '../../src/matrix/identifiers/domain.ts';
 import { parseUserId } from '../../src/matrix/identifiers/user-id.ts';
 import type { TroupeContext } from '../environment.ts';
 import type { PresenceState } from '../presence/protocol.ts';
-import { answerOr, type ReceiverDesk } from './receiver-desk.ts';
+import { answerOr } from '../answer-or.ts';
+import type { ReceiverDesk } from './receiver-desk.ts';
 
 /** Receipts of one EDU that are looked at. */
 export const RECEIPTS_PER_EDU_MAX = 1_000;

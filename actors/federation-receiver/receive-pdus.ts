@@ -5,11 +5,12 @@ import type { Received } from '../rooms/protocol.ts';
 import type { CheckedEvent } from '../server-keys/protocol.ts';
 import { eventIdOf } from '../../src/matrix/events/event-id.ts';
 import type { Pdu } from '../../src/matrix/events/pdu.ts';
-import { findRoom } from '../../db/rooms/room-reader.ts';
+import { findRoom as findStoredRoom } from '../../db/rooms/room-reader.ts';
 import { findRoomVersion } from '../../src/matrix/rooms/room-versions.ts';
 import type { Turns } from '../turns.ts';
 import { inCausalOrder, readValid, type ValidEvent } from './event-order.ts';
 import { newBudget, receiveMissing, receiveValid, type Reception } from './receive-valid.ts';
+import { isUnplaced, type WaitingEvents } from './waiting-events.ts';
 import { findKnownRoom, type ReceiverDesk, type RoomAtHand } from './receiver-desk.ts';
 
 /** What became of the events of a transaction, by event id: empty for one that was taken. */
@@ -25,6 +26,7 @@ export interface ReceivedPdus {
 /** Where the outcomes of one transaction come together. */
 interface Batch {
   readonly origin: string;
+  readonly waiting: WaitingEvents;
   readonly outcomes: PduOutcomes;
   readonly undecided: string[];
 }
@@ -68,7 +70,7 @@ async function noteClosed(
     roomId,
     reason: refusal.error,
   });
-  const room = await findRoom(desk.db, roomId);
+  const room = await findStoredRoom(desk.db, roomId);
   for (const pdu of pdus) {
     const eventId = room && idOf(room.roomVersion, pdu);
     if (eventId !== undefined) batch.outcomes[eventId] = { error: refusal.error };
@@ -122,23 +124,48 @@ async function receiveOfRoom(
   const { origin } = batch;
   const peer = { serverName: origin, roomId, isCalling: true };
   const reception: Reception = { room, peer, isRelayed: false, budget: newBudget() };
+  const siblings = { events: events.map(({ event }) => event), areAsked: false };
+  const inBatch = new Set(siblings.events.map(({ eventId }) => eventId));
   const first = await Promise.all(
     events.map(({ event }) =>
-      desk.receive({ roomId, event, receivedFrom: origin, stateBefore: null, isFinal: false }),
+      desk.receive({
+        roomId,
+        roomVersion: room.version.id,
+        event,
+        receivedFrom: origin,
+        stateBefore: null,
+        isFinal: false,
+        siblings,
+      }),
     ),
   );
   let hasFetched = false;
+  const unplaced: ValidEvent[] = [];
   for (const [index, valid] of events.entries()) {
     let received = first[index];
     if (received === undefined) continue;
     if (!isRefusal(received) && received.kind === 'missing') {
-      // What was fetched for one of them may be what the next one misses.
-      received = hasFetched
-        ? await receiveValid(desk, reception, valid)
-        : await receiveMissing(desk, reception, valid, received);
-      hasFetched = true;
+      // What was fetched for one of them may be what the next one misses; or that was not signed yet when this one came.
+      const wasWaiting = received.prevEvents.length > 0 && received.prevEvents.every((id) => inBatch.has(id));
+      received =
+        hasFetched || wasWaiting
+          ? await receiveValid(desk, reception, valid)
+          : await receiveMissing(desk, reception, valid, received);
+      hasFetched ||= !wasWaiting;
     }
     note(batch, valid.event.eventId, received);
+    if (isUnplaced(received)) unplaced.push(valid);
+  }
+  await keepUnplaced(batch, room, unplaced);
+}
+
+/** What could not be placed is kept, which is as good as taken; its server is to send it again where that cannot be stored. */
+async function keepUnplaced(batch: Batch, room: RoomAtHand, events: readonly ValidEvent[]): Promise<void> {
+  if (events.length === 0) return;
+  const isKept = await batch.waiting.keep(room.roomId, batch.origin, events);
+  for (const { event } of events) {
+    if (isKept) batch.outcomes[event.eventId] = {};
+    else batch.undecided.push(event.eventId);
   }
 }
 
@@ -161,9 +188,17 @@ async function receiveOutside(
   for (const { event } of await takeValid(desk, batch, room, endings)) {
     const { roomId } = room;
     const receivedFrom = batch.origin;
-    const input = { roomId, event, receivedFrom, stateBefore: null, isFinal: true };
+    const roomVersion = room.version.id;
+    const input = { roomId, roomVersion, event, receivedFrom, stateBefore: null, isFinal: true };
     note(batch, event.eventId, await desk.receive(input));
   }
+}
+
+/** Who helps with a join sends what comes after it at once: that waits until the join is stored. */
+async function findRoom(desk: ReceiverDesk, roomId: string, origin: string): Promise<RoomAtHand | Refusal> {
+  const room = await findKnownRoom(desk, roomId, origin);
+  const isOutside = isRefusal(room) ? room.errcode === 'M_NOT_FOUND' : !room.isInside;
+  return isOutside && (await desk.awaitJoined(roomId)) ? findKnownRoom(desk, roomId, origin) : room;
 }
 
 function byRoom(pdus: readonly JsonObject[]): ReadonlyMap<string, readonly JsonObject[]> {
@@ -183,19 +218,21 @@ function byRoom(pdus: readonly JsonObject[]): ReadonlyMap<string, readonly JsonO
  * Takes in the events of a transaction, room by room: each room by itself, so that neither a broken event nor a gap in one of them keeps
  * another one waiting. Server-Server API v1.19, "Transactions", "Checks performed on receipt of a PDU".
  *
+ * @param waiting where those are kept of which it is not known yet where they belong
  * @param turns how many rooms of this server are worked on at a time
  */
 export async function receivePdus(
   desk: ReceiverDesk,
+  waiting: WaitingEvents,
   turns: Turns,
   origin: string,
   pdus: readonly JsonObject[],
 ): Promise<ReceivedPdus> {
-  const batch: Batch = { origin, outcomes: {}, undecided: [] };
+  const batch: Batch = { origin, waiting, outcomes: {}, undecided: [] };
   await Promise.all(
     [...byRoom(pdus)].map(([roomId, ofRoom]) =>
       turns.run(async () => {
-        const room = await findKnownRoom(desk, roomId, origin);
+        const room = await findRoom(desk, roomId, origin);
         if (isRefusal(room)) return noteClosed(desk, batch, roomId, ofRoom, room);
         if (room.isInside)
           return receiveOfRoom(desk, batch, room, await takeValid(desk, batch, room, ofRoom));

@@ -10,6 +10,7 @@ import type { FederationReceiverProtocol } from './protocol.ts';
 import { receiveEdus } from './receive-edus.ts';
 import { type PduOutcomes, receivePdus } from './receive-pdus.ts';
 import type { ReceiverDesk } from './receiver-desk.ts';
+import type { WaitingEvents } from './waiting-events.ts';
 
 /** Transactions of one server that may wait or be under way. A server sends the next one when it has the answer to the one before it. */
 export const TRANSACTIONS_PER_ORIGIN_MAX = 5;
@@ -34,6 +35,21 @@ interface Lane {
   open: number;
 }
 
+/** The same again gives the same answer: its events are known then, and there is nothing else in it. */
+function isRepeatable({ edus }: Transaction, pdus: PduOutcomes): boolean {
+  return edus.length === 0 && Object.values(pdus).every(({ error }) => error === undefined);
+}
+
+/** An answer counts as success for all events in it: where one has to come again, so has the transaction. */
+function mustComeAgain(undecidedBefore: LRUCache<string, number>, undecided: readonly string[]): boolean {
+  const tries = undecided.map((eventId) => {
+    const count = (undecidedBefore.get(eventId) ?? 0) + 1;
+    undecidedBefore.set(eventId, count);
+    return count;
+  });
+  return tries.some((count) => count < UNDECIDED_TRIES_MAX);
+}
+
 function processed(pdus: PduOutcomes): Answer {
   return { kind: 'processed', pdus };
 }
@@ -45,6 +61,7 @@ function processed(pdus: PduOutcomes): Answer {
 export function createTransactionReceiver(
   context: TroupeContext,
   desk: ReceiverDesk,
+  waiting: WaitingEvents,
 ): (transaction: Transaction) => Promise<Answer> {
   const underWay = new Map<string, Promise<Answer>>();
   const answers = new LRUCache<string, Answer>({ max: ANSWERS_REMEMBERED_MAX });
@@ -52,22 +69,14 @@ export function createTransactionReceiver(
   const lanes = new Map<string, Lane>();
 
   /** The answer goes out also where it could not be stored: events that come again are known. */
-  async function remember({ origin, txnId }: Transaction, pdus: PduOutcomes): Promise<void> {
+  async function remember(transaction: Transaction, pdus: PduOutcomes): Promise<void> {
+    const { origin, txnId } = transaction;
     answers.set(`${origin} ${txnId}`, processed(pdus));
+    if (isRepeatable(transaction, pdus)) return;
     const steps = storeAnswer(origin, txnId, JSON.stringify(pdus), context.clock.now());
     const outcome = await commit(context, steps);
     if (outcome.kind === 'unavailable')
       desk.log.warn('the answer to a transaction was not stored', { origin, txnId, fault: outcome.fault });
-  }
-
-  /** An answer counts as success for all events in it: where one has to come again, so has the transaction. */
-  function mustComeAgain(undecided: readonly string[]): boolean {
-    const tries = undecided.map((eventId) => {
-      const count = (undecidedBefore.get(eventId) ?? 0) + 1;
-      undecidedBefore.set(eventId, count);
-      return count;
-    });
-    return tries.some((count) => count < UNDECIDED_TRIES_MAX);
   }
 
   async function process(lane: Lane, transaction: Transaction): Promise<Answer> {
@@ -75,10 +84,11 @@ export function createTransactionReceiver(
     const stored = await findAnswer(desk.db, origin, txnId);
     if (stored !== undefined) return processed(JSON.parse(stored) as PduOutcomes);
     const [{ outcomes, undecided }] = await Promise.all([
-      receivePdus(desk, lane.rooms, origin, pdus),
+      receivePdus(desk, waiting, lane.rooms, origin, pdus),
       receiveEdus(context, desk, origin, edus),
     ]);
-    if (mustComeAgain(undecided))
+    waiting.noteHeard(origin);
+    if (mustComeAgain(undecidedBefore, undecided))
       return refuse('M_UNKNOWN', 'This server is busy: send the transaction again later.', { status: 503 });
     await remember(transaction, outcomes);
     return processed(outcomes);

@@ -51,6 +51,7 @@ function give(
   const receivedFrom = peer.serverName;
   return desk.receive({
     roomId,
+    roomVersion: room.version.id,
     event,
     receivedFrom,
     stateBefore,

@@ -8,11 +8,12 @@ import type { Logger } from '../../src/kit/logger.ts';
 import { isRefusal, type Refusal, refuse } from '../../src/matrix/refusal.ts';
 import { getRoomVersion, type RoomVersion } from '../../src/matrix/rooms/room-versions.ts';
 import type { Caches } from '../../src/streams/cache.ts';
+import { answerOr } from '../answer-or.ts';
 import { cached } from '../cached.ts';
 import type { TroupeContext } from '../environment.ts';
 import type { InputOf, OutputOf } from '../kit/protocol.ts';
-import { AskFailed } from '../kit/ref.ts';
 import type { Received, RoomsProtocol } from '../rooms/protocol.ts';
+import { type Given, receiveRecommended } from './receive-recommended.ts';
 import type { CheckedEvent } from '../server-keys/protocol.ts';
 
 /** Events that are checked with one message: more would stand in memory several times. */
@@ -22,7 +23,12 @@ const CHECK_DEADLINE_MS = 120_000;
 /** How long `rooms` may take for one event or for one state: it may have to resolve states first. Milliseconds. */
 const ROOMS_DEADLINE_MS = 120_000;
 
-type ReceiveEvent = InputOf<RoomsProtocol, 'rooms.receive-event'>;
+/** How long a signature of a policy server is waited for; others may be asked for before it. Milliseconds. */
+const SIGN_DEADLINE_MS = 60_000;
+
+/** How long events wait for a join of their room, which their server has helped with. It waits for the answer meanwhile. Milliseconds. */
+const JOIN_DEADLINE_MS = 30_000;
+
 type ReceiveOutliers = InputOf<RoomsProtocol, 'rooms.receive-outliers'>;
 type ReceiveHistory = InputOf<RoomsProtocol, 'rooms.receive-history'>;
 
@@ -45,19 +51,12 @@ export interface ReceiverDesk {
   readonly log: Logger;
   /** One outcome for each event, in order. */
   check(version: RoomVersion, events: readonly JsonObject[]): Promise<readonly CheckedEvent[] | Refusal>;
-  receive(input: ReceiveEvent): Promise<Received | Refusal>;
+  /** With the signature of the room's policy server, where it takes one. */
+  receive(input: Given): Promise<Received | Refusal>;
+  /** Waits while a join of a room is under way. True when one was. */
+  awaitJoined(roomId: string): Promise<boolean>;
   storeOutliers(input: ReceiveOutliers): Promise<OutputOf<RoomsProtocol, 'rooms.receive-outliers'>>;
   storeHistory(input: ReceiveHistory): Promise<OutputOf<RoomsProtocol, 'rooms.receive-history'>>;
-}
-
-/** What an ask gives, or a refusal where nobody answered. */
-export async function answerOr<T>(ask: Promise<T>): Promise<T | Refusal> {
-  try {
-    return await ask;
-  } catch (error) {
-    if (!(error instanceof AskFailed)) throw error;
-    return refuse('M_UNKNOWN', 'This server is busy: try again later.', { status: 503 });
-  }
 }
 
 /** The desk of an actor on a thread with caches. */
@@ -84,7 +83,29 @@ export function openReceiverDesk(context: TroupeContext): ReceiverDesk {
       }
       return checked;
     },
-    receive: (input) => answerOr(rooms.ask('rooms.receive-event', input, { deadlineMs })),
+    receive: (input) =>
+      receiveRecommended(
+        {
+          clock: context.clock,
+          sign: (question) =>
+            answerOr(
+              context
+                .ref('policy-servers')
+                .ask('policy-servers.sign', question, { deadlineMs: SIGN_DEADLINE_MS }),
+            ),
+          receiveUnlessUnsigned: (give) =>
+            answerOr(rooms.ask('rooms.receive-unless-unsigned', give, { deadlineMs })),
+          receiveUnsigned: (give) => answerOr(rooms.ask('rooms.receive-event', give, { deadlineMs })),
+        },
+        input,
+      ),
+    async awaitJoined(roomId) {
+      const ask = context
+        .ref('remote-rooms')
+        .ask('remote-rooms.await-joined', { roomId }, { deadlineMs: JOIN_DEADLINE_MS });
+      const settled = await answerOr(ask);
+      return isRefusal(settled) || settled.hasWaited;
+    },
     storeOutliers: (input) => answerOr(rooms.ask('rooms.receive-outliers', input, { deadlineMs })),
     storeHistory: (input) => answerOr(rooms.ask('rooms.receive-history', input, { deadlineMs })),
   };

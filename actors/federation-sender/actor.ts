@@ -29,6 +29,8 @@ interface Sender {
   readonly couriers: Couriers;
   readonly queue: QueueFollower;
   readonly mark: EventMark;
+  /** Looks in the database for events that the queue does not have. */
+  readonly findLost: () => void;
 }
 
 function addRow(desk: SenderDesk, couriers: Couriers, row: FederationRow, position: number): void {
@@ -138,22 +140,25 @@ async function startSender(context: TroupeContext): Promise<Sender> {
   let recovery = recover(desk, couriers);
   // Before rows come that are newer than what it finds.
   await recovery;
+  const findLost = (): void => {
+    // What is new must not go before what was lost.
+    couriers.hold(true);
+    mark.reset();
+    recovery = recovery
+      .then(() => recover(desk, couriers))
+      .catch((error: unknown) => {
+        if (!context.ended.aborted) context.crash(error);
+      });
+  };
   const queue = followQueue(context, {
     add: (row, position) => addRow(desk, couriers, row, position),
     noteLoss() {
-      // What is new must not go before what was lost.
-      couriers.hold(true);
-      mark.reset();
       for (const { edus } of desk.destinations.values()) edus.forgetPositions();
-      recovery = recovery
-        .then(() => recover(desk, couriers))
-        .catch((error: unknown) => {
-          if (!context.ended.aborted) context.crash(error);
-        });
+      findLost();
     },
   });
   const mark = createEventMark(context, queue);
-  return { context, desk, couriers, queue, mark };
+  return { context, desk, couriers, queue, mark, findLost };
 }
 
 /** Ticks until the life ends. */
@@ -201,6 +206,7 @@ export const federationSenderActor = defineActor<FederationSenderProtocol>({
           desk.noteFailure(serverName, reason, false);
         },
         'federation-sender.note-stored': (stored) => noteStored(sender, stored),
+        'federation-sender.note-loss': () => sender.findLost(),
         'federation-sender.read-destinations': (page) => readDestinations(sender, page),
         'federation-sender.retry-now': ({ destination }) => ({
           kind: 'retried',

@@ -1,13 +1,18 @@
 import type { FederationAnswer } from '../../src/federation/federation-client.ts';
 import { isJsonObject, type JsonObject } from '../../src/kit/json.ts';
 import { AskFailed } from '../kit/ref.ts';
+import { createTurns } from '../turns.ts';
 import { type Destination, hasWork, isUrgent } from './destination.ts';
-import { createLane, PROBES_AT_ONCE_MAX, SENDS_AT_ONCE_MAX } from './lanes.ts';
 import type { SenderDesk } from './sender-desk.ts';
 import { composeTransaction, type Transaction } from './transaction.ts';
 
 /** How long a server may take over a transaction, in milliseconds. */
 export const TRANSACTION_TIMEOUT_MS = 60_000;
+
+/** Requests to servers that took the last one, at one moment. */
+export const SENDS_AT_ONCE_MAX = 200;
+/** Requests to servers that did not, at one moment: those that do not answer keep nobody else waiting. */
+export const PROBES_AT_ONCE_MAX = 50;
 
 /** Sends what waits: to each server one transaction after the other, to all of them at one time. */
 export interface Couriers {
@@ -92,7 +97,7 @@ function createSend(desk: SenderDesk): Send {
 export function createCouriers(desk: SenderDesk): Couriers {
   const { context } = desk;
   const { clock, metrics, ended } = context;
-  const lanes = { send: createLane(SENDS_AT_ONCE_MAX), probe: createLane(PROBES_AT_ONCE_MAX) };
+  const turns = { send: createTurns(SENDS_AT_ONCE_MAX), probe: createTurns(PROBES_AT_ONCE_MAX) };
   const figure = metrics.gauge('federation-sender.working');
   const send = createSend(desk);
   let working = 0;
@@ -113,15 +118,9 @@ export function createCouriers(desk: SenderDesk): Couriers {
 
   async function work(destination: Destination): Promise<void> {
     for (let isMore = true; isMore && hasWork(destination) && isToSend(destination);) {
-      const lane = desk.failing.has(destination.name) ? lanes.probe : lanes.send;
-      // One after another: a server gets its events in their order.
-      const leave = await lane.enter();
-      try {
-        // What it waited for may have changed that.
-        isMore = isToSend(destination) && (await deliver(destination));
-      } finally {
-        leave();
-      }
+      const lane = desk.failing.has(destination.name) ? turns.probe : turns.send;
+      // One after another: a server gets its events in their order. What it waited for may have changed whether it gets any.
+      isMore = await lane.run(async () => isToSend(destination) && (await deliver(destination)));
     }
   }
 

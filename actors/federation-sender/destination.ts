@@ -1,8 +1,8 @@
 import { createEduQueue, type EduQueue } from './edu-queue.ts';
 
-/** Events that wait for one server in memory, in their order; beyond it, of each room the newest is left. */
+/** Events that wait for one server in memory, in their order; beyond it they wait in the database. */
 export const WAITING_EVENTS_MAX = 500;
-/** A server that failed so often gets of each room the newest event only: it asks for what it wants of those before. */
+/** A server that failed so often gets of each room the ends of its branches only: it asks for what it wants of those before. */
 export const FAILURES_TO_CATCH_UP = 3;
 
 /** A server that something waits for, or waited for a moment ago. */
@@ -10,9 +10,11 @@ export interface Destination {
   readonly name: string;
   /** Events that wait in memory, room by number. In order, unless some were found after a restart. */
   readonly events: Map<number, string>;
-  /** Of each room the newest event that is not noted in the database as unsent. */
-  readonly unnoted: Map<string, number>;
-  /** True: what waits stands in the database, or in `unnoted`, of each room the newest. */
+  /** By room, events that are not noted in the database as unsent. */
+  readonly unnoted: Map<string, Set<number>>;
+  /** Events that need to be noted no more. */
+  readonly settled: Set<number>;
+  /** True: what waits stands in the database, or in `unnoted`. */
   isCatchingUp: boolean;
   /** Something is noted as unsent, or may be. */
   mayHaveNotes: boolean;
@@ -33,6 +35,7 @@ export function createDestination(name: string): Destination {
     name,
     events: new Map(),
     unnoted: new Map(),
+    settled: new Set(),
     isCatchingUp: false,
     mayHaveNotes: false,
     mayHaveMessages: false,
@@ -45,7 +48,7 @@ export function createDestination(name: string): Destination {
   };
 }
 
-/** Of each room the newest event is left, and waits in the database. */
+/** From here on the events wait in the database, of each room the ends of its branches. */
 export function beginCatchUp(destination: Destination): void {
   destination.isCatchingUp = true;
   destination.events.clear();
@@ -54,20 +57,32 @@ export function beginCatchUp(destination: Destination): void {
 /** An event waits for a server. One that waits already changes nothing. */
 export function addEvent(destination: Destination, eventNid: number, roomId: string): void {
   const { events, unnoted, isCatchingUp } = destination;
-  unnoted.set(roomId, Math.max(eventNid, unnoted.get(roomId) ?? 0));
+  const ofRoom = unnoted.get(roomId);
+  if (ofRoom === undefined) unnoted.set(roomId, new Set([eventNid]));
+  else ofRoom.add(eventNid);
   if (isCatchingUp) return;
   events.set(eventNid, roomId);
   if (events.size > WAITING_EVENTS_MAX) beginCatchUp(destination);
 }
 
-/** It has these events, and all before them. */
+/** These events need to be noted no more, or are. */
+export function forgetUnnoted(destination: Destination, roomId: string, eventNids: Iterable<number>): void {
+  const ofRoom = destination.unnoted.get(roomId);
+  if (ofRoom === undefined) return;
+  for (const eventNid of eventNids) ofRoom.delete(eventNid);
+  if (ofRoom.size === 0) destination.unnoted.delete(roomId);
+}
+
+/** It has these events. */
 export function noteDelivered(destination: Destination, eventNids: readonly number[]): void {
-  const { events, unnoted } = destination;
+  const { events, unnoted, settled } = destination;
   if (eventNids.length === 0) return;
-  for (const eventNid of eventNids) events.delete(eventNid);
-  const sentUpTo = Math.max(destination.sentUpTo, ...eventNids);
-  for (const [roomId, eventNid] of unnoted) if (eventNid <= sentUpTo) unnoted.delete(roomId);
-  destination.sentUpTo = sentUpTo;
+  for (const eventNid of eventNids) {
+    events.delete(eventNid);
+    settled.add(eventNid);
+  }
+  for (const roomId of unnoted.keys()) forgetUnnoted(destination, roomId, eventNids);
+  destination.sentUpTo = Math.max(destination.sentUpTo, ...eventNids);
   destination.isChanged = true;
 }
 

@@ -1,7 +1,8 @@
+import { readUnsentOfRooms, type UnsentEvent } from '../../db/federation-sender/reader.ts';
 import { replaceProgress, storeFailing, storeProgress } from '../../db/federation-sender/writer.ts';
 import { step, type WriteStep } from '../../db/kit/write-set.ts';
 import { commit } from '../commit.ts';
-import type { Destination } from './destination.ts';
+import { type Destination, forgetUnnoted } from './destination.ts';
 import type { SenderDesk } from './sender-desk.ts';
 
 /** Servers whose state is written in one write set. */
@@ -11,26 +12,82 @@ function needsWrite({ isChanged, unnoted }: Destination): boolean {
   return isChanged || unnoted.size > 0;
 }
 
+/** By room, what is noted for a server already. */
+type Noted = ReadonlyMap<string, readonly number[]>;
+
+async function readNoted(
+  desk: SenderDesk,
+  destinations: readonly Destination[],
+): Promise<ReadonlyMap<string, Noted>> {
+  const rooms = destinations.flatMap(({ name, mayHaveNotes, unnoted }) =>
+    mayHaveNotes ? [...unnoted.keys()].map((roomId) => ({ destination: name, roomId })) : [],
+  );
+  const noted = new Map<string, Map<string, number[]>>();
+  for (const { destination, roomId, eventNid } of await readUnsentOfRooms(desk.context.env.db, rooms)) {
+    const ofServer = noted.get(destination) ?? new Map<string, number[]>();
+    noted.set(destination, ofServer.set(roomId, [...(ofServer.get(roomId) ?? []), eventNid]));
+  }
+  return noted;
+}
+
+/** What is not to be noted of what waits, as others lead back to it. */
+async function findCovered(
+  desk: SenderDesk,
+  { unnoted }: Destination,
+  noted: Noted | undefined,
+): Promise<ReadonlyMap<string, ReadonlySet<number>>> {
+  const covered = new Map<string, ReadonlySet<number>>();
+  for (const [roomId, fresh] of unnoted) {
+    const waiting = { noted: noted?.get(roomId) ?? [], fresh: [...fresh] };
+    // One after another: what was found for one server stands for the next.
+    covered.set(roomId, await desk.branches.findCovered(waiting));
+  }
+  return covered;
+}
+
 /** The steps for one server, and what is true of it once they are committed. */
-function stepsOf(destination: Destination): { readonly steps: WriteStep[]; readonly committed: () => void } {
-  const { name, sentUpTo, lastHeardTs, unnoted, events, mayHaveNotes } = destination;
-  const noted = [...unnoted];
+function stepsOf(
+  destination: Destination,
+  covered: ReadonlyMap<string, ReadonlySet<number>>,
+): { readonly steps: WriteStep[]; readonly committed: () => void } {
+  const { name, sentUpTo, lastHeardTs, unnoted, events } = destination;
+  const settled = new Set(destination.settled);
+  const unsent: UnsentEvent[] = [];
+  for (const [roomId, ofRoom] of unnoted) {
+    const known = covered.get(roomId);
+    for (const eventNid of known ?? []) settled.add(eventNid);
+    forgetUnnoted(destination, roomId, known ?? []);
+    // What came while it was being found out waits for the next time.
+    for (const eventNid of known === undefined ? [] : ofRoom) unsent.push({ roomId, eventNid });
+  }
   destination.isChanged = false;
-  const unsent = noted.map(([roomId, eventNid]) => ({ roomId, eventNid }));
-  const steps = storeProgress({ destination: name, sentUpTo, lastHeardTs, unsent });
-  if (noted.length > 0) destination.mayHaveNotes = true;
-  const hasSentAll = noted.length === 0 && events.size === 0 && mayHaveNotes && !destination.isCatchingUp;
+  if (unsent.length > 0) destination.mayHaveNotes = true;
+  const steps = storeProgress({
+    destination: name,
+    sentUpTo,
+    lastHeardTs,
+    unsent,
+    settled: destination.mayHaveNotes ? [...settled] : [],
+  });
   return {
     steps,
     committed() {
-      for (const [roomId, eventNid] of noted) if (unnoted.get(roomId) === eventNid) unnoted.delete(roomId);
-      if (hasSentAll && unnoted.size === 0 && events.size === 0) destination.mayHaveNotes = false;
+      for (const eventNid of settled) destination.settled.delete(eventNid);
+      for (const { roomId, eventNid } of unsent) forgetUnnoted(destination, roomId, [eventNid]);
+      const hasSentAll = unsent.length === 0 && destination.settled.size === 0 && events.size === 0;
+      if (hasSentAll && unnoted.size === 0 && !destination.isCatchingUp) destination.mayHaveNotes = false;
     },
   };
 }
 
 async function write(desk: SenderDesk, destinations: readonly Destination[]): Promise<boolean> {
-  const written = destinations.map(stepsOf);
+  const noted = await readNoted(desk, destinations);
+  const covered = await Promise.all(
+    destinations.map((destination) => findCovered(desk, destination, noted.get(destination.name))),
+  );
+  const written = destinations.map((destination, index) =>
+    stepsOf(destination, covered[index] ?? new Map<string, ReadonlySet<number>>()),
+  );
   const outcome = await commit(
     desk.context,
     written.flatMap(({ steps }) => steps),

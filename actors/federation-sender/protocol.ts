@@ -30,6 +30,8 @@ export type FederationSenderProtocol = StreamSubscriberProtocol & {
     readonly destinations: readonly string[];
     readonly what: 'messages' | 'device-lists';
   }>;
+  /** Events of ours may have been committed that the queue was not told of: they are looked for. */
+  'federation-sender.note-loss': Tell<Record<string, never>>;
   /** Destinations by name, after `after`; bounded. */
   'federation-sender.read-destinations': Ask<
     { readonly after: string | null; readonly limit: number },

@@ -35,25 +35,31 @@ async function readHostsOfState(db: ReadDb, stateGroup: number): Promise<readonl
   });
 }
 
-/** Who was to have an event: those that were in the room after it, and whoever it put out. Who came later may not be meant to see it. */
+/**
+ * Who was to have an event: those that were in the room after it, and whoever it put out; not whoever gave it to this server. Who came later may not
+ * be meant to see it.
+ */
 async function hostsFor(
   context: TroupeContext,
   hostsOfState: (stateGroup: number) => Promise<readonly string[]>,
   event: OwnEvent,
 ): Promise<ReadonlySet<string>> {
-  const { roomId, memberId, membership, stateGroup } = event;
+  const { roomId, memberId, membership, stateGroup, isRelayed, sender } = event;
   const present = await cached(context).get(hostsInRoom, roomId);
   // Where nobody else is, as a rule nobody else was; a room that this server has left is not known to have anybody.
   const isAlone = present.length === 1;
   const hosts = isAlone || stateGroup === null ? [] : await hostsOfState(stateGroup);
   const isRemoval = membership === 'leave' || membership === 'ban';
   const removed = isRemoval && memberId !== null ? domainOf(memberId) : undefined;
-  return new Set(removed === undefined ? hosts : [...hosts, removed]);
+  const all = new Set(removed === undefined ? hosts : [...hosts, removed]);
+  const giver = isRelayed === 1 ? domainOf(sender) : undefined;
+  if (giver !== undefined) all.delete(giver);
+  return all;
 }
 
 /**
- * Finds in the database the events of ours that were not sent, and not noted as unsent, when the last life ended, or the queue's. Before the
- * first start nothing is to be found: what happens from then on is. Nothing is sent meanwhile.
+ * Finds in the database the events of ours, and those that came through us, that were not sent, and not noted as unsent, when the last life ended,
+ * or the queue's. Before the first start nothing is to be found: what happens from then on is. Nothing is sent meanwhile.
  */
 export async function recoverEvents(desk: SenderDesk): Promise<void> {
   const { context } = desk;

@@ -9,6 +9,7 @@ import { destinationsWithMessages } from '../../db/to-device/outbound-reader.ts'
 import { type BackoffPolicy, backoffMs } from '../../src/kit/backoff.ts';
 import { parseServerName } from '../../src/matrix/identifiers/server-name.ts';
 import type { TroupeContext } from '../environment.ts';
+import { type Branches, createBranches } from './branches.ts';
 import { createPduReader, type ReadPdu } from './outgoing-pdus.ts';
 import { beginCatchUp, createDestination, type Destination, FAILURES_TO_CATCH_UP } from './destination.ts';
 
@@ -28,6 +29,7 @@ const PAGE_ROWS = 1_000;
 export interface SenderDesk {
   readonly context: TroupeContext;
   readonly pduOf: ReadPdu;
+  readonly branches: Branches;
   /** Those that something waits for. */
   readonly destinations: ReadonlyMap<string, Destination>;
   /** Those that do not take what they are sent, or do not answer. */
@@ -79,6 +81,7 @@ export async function openSenderDesk(context: TroupeContext): Promise<SenderDesk
   const desk: SenderDesk = {
     context,
     pduOf: createPduReader(),
+    branches: createBranches(db),
     destinations,
     failing,
     changedFailing,

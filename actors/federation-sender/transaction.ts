@@ -23,7 +23,7 @@ interface TakenEvents {
   readonly isCatchUp: boolean;
 }
 
-/** The events that are next. Where the server was away for long they stand in the database, of each room the newest. */
+/** The events that are next. Where the server was away for long they stand in the database, of each room the ends of its branches. */
 async function takeEvents(desk: SenderDesk, destination: Destination): Promise<TakenEvents> {
   const { events, name } = destination;
   if (!destination.isCatchingUp) {

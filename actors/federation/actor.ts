@@ -23,7 +23,8 @@ function eduRow(destination: string, edu: OutgoingEdu): FederationRow {
  */
 export const federationActor = defineActor<FederationProtocol>({
   name: 'federation',
-  mailbox: { limit: MAILBOX_LIMIT, whenFull: 'drop-oldest' },
+  // Who has an event that does not go in sees to it: no event is pushed out by what comes later.
+  mailbox: { limit: MAILBOX_LIMIT, whenFull: 'refuse' },
   // One after another: looking up the servers of a room must not let a later message overtake an earlier one.
   order: { kind: 'serial' },
   start(context) {
@@ -37,7 +38,8 @@ export const federationActor = defineActor<FederationProtocol>({
 
     /** Those in the room after the event, and the one that it may have put out. */
     async function destinationsOf(event: QueueEvent): Promise<Set<string>> {
-      const { roomId, position, removedUserId, furtherHosts = [], exceptHost } = event;
+      const { roomId, position, removedUserId, furtherHosts = [], exceptHost, onlyHost } = event;
+      if (onlyHost !== undefined) return new Set([onlyHost]);
       // The caches of another thread than that of the rooms know of the event only when its view does.
       await context.env.streams?.reached('events', position);
       const removed = removedUserId === undefined ? undefined : domainOf(removedUserId);

@@ -28,5 +28,7 @@ export type FederationProtocol = StreamOwnerProtocol & {
     readonly furtherHosts?: readonly string[];
     /** The server that gave it to us, for an event that came through us. */
     readonly exceptHost?: string;
+    /** The one server that it is for: the others have it. */
+    readonly onlyHost?: string;
   }>;
 };

@@ -1,5 +1,6 @@
 import { createRemoteMedia, type RemoteMedia } from '../../src/federation/media/remote-media.ts';
 import type { RedirectGround } from '../../src/federation/media/redirected-content.ts';
+import { createStateAnswers } from '../../src/federation/history/state-answers.ts';
 import { createRemoteQueries } from '../../src/federation/queries/remote-queries.ts';
 import { createApp } from '../../src/http/kit/app.ts';
 import type { Endpoint } from '../../src/http/kit/endpoint.ts';
@@ -51,6 +52,7 @@ function threadServices(context: TroupeContext): Omit<Services, keyof ActorRefs 
     db,
     federationClient,
     remoteQueries: createRemoteQueries(federationClient, context.clock, config.server.name),
+    stateAnswers: createStateAnswers(context.clock),
     remoteMedia: remoteMediaOf(context),
     streams,
     cached: cached(context),

@@ -17,6 +17,7 @@ import { readDestinations, retryDestination } from './destinations.ts';
 import { deleteRoom, purgeRoom } from './purges.ts';
 import { startInspectorListener } from './listener.ts';
 import type { InspectorProtocol, InspectorSubject } from './protocol.ts';
+import { readPartialRooms, retryPartialRoom } from './partial-rooms.ts';
 import { createStateQuestions } from './state-questions.ts';
 
 /** Those who look are few: a short mailbox is enough. */
@@ -87,6 +88,8 @@ export function defineInspectorActor(
           },
           'inspector.read-destinations': (page) => readDestinations(context, page),
           'inspector.retry-destination': (request) => retryDestination(context, request),
+          'inspector.read-partial-rooms': () => readPartialRooms(context),
+          'inspector.retry-partial-room': (request) => retryPartialRoom(context, request),
           'inspector.add-signing-key': () => context.ref('server-keys').ask('server-keys.add-own-key', null),
           'inspector.read-address': () => listener.address,
         },

@@ -11,6 +11,7 @@ import type {
 } from '../../src/state-resolution/explanation.ts';
 import type { DestinationState } from '../federation-sender/protocol.ts';
 import type { Ask } from '../kit/protocol.ts';
+import type { PartialRoomState } from '../remote-rooms/protocol.ts';
 
 /** A list that the inspector can give of everything that runs. */
 export type InspectorSubject = 'actors' | 'streams' | 'caches' | 'threads' | 'limits';
@@ -61,6 +62,13 @@ export type InspectorProtocol = {
     { readonly destination: string },
     { readonly retried: string } | Refusal
   >;
+  /** Rooms that were joined without their members, which are being fetched. 503 when who fetches them does not answer. */
+  'inspector.read-partial-rooms': Ask<
+    null,
+    { readonly kind: 'rooms'; readonly rooms: readonly PartialRoomState[] } | Refusal
+  >;
+  /** Fetches the members of one of them at once. Refused with M_NOT_FOUND; 503 when who fetches them does not answer. */
+  'inspector.retry-partial-room': Ask<{ readonly roomId: string }, { readonly retried: string } | Refusal>;
   /** Makes a signing key of this server: published at once, used from the next start on. Refused when the store takes no writes (503). */
   'inspector.add-signing-key': Ask<null, { readonly kind: 'added'; readonly keyId: string } | Refusal>;
   /** Where its own listener listens; the port is never 0. */

@@ -1,4 +1,4 @@
-import { findReceiptPlace } from '../../db/receipts/reader.ts';
+import { findReceiptEvent, findReceiptPlace } from '../../db/receipts/reader.ts';
 import { forgetRoom, storeReceipt } from '../../db/receipts/writer.ts';
 import { refuse } from '../../src/matrix/refusal.ts';
 import { receiptsStream } from '../../src/streams/receipts-stream.ts';
@@ -59,9 +59,12 @@ export const receiptsActor = defineActor<ReceiptsProtocol>({
 
     async function receiveRemote(input: ReceiveRemote): Promise<RemoteReply> {
       const { ts, ...receipt } = { ...input, type: 'm.read' as const };
-      const place = await findReceiptPlace(context.env.db, { ...receipt, threadId: input.threadId ?? '' });
-      // An event that is not known may come yet: who says so knows the room, too.
+      const named = { ...receipt, threadId: input.threadId ?? '' };
+      const place = await findReceiptPlace(context.env.db, named);
       if (place !== undefined && !place.isForward) return { kind: 'stored' };
+      // An event that is not known may come yet: who says so knows the room, too. Said again, nothing is new.
+      if (place === undefined && (await findReceiptEvent(context.env.db, named)) === input.eventId)
+        return { kind: 'stored' };
       const stored = await store(receipt, ts);
       return stored.kind === 'stored' ? { kind: 'stored' } : stored;
     }

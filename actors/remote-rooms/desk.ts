@@ -3,12 +3,13 @@ import type { FederationClient } from '../../src/federation/federation-client.ts
 import type { Clock } from '../../src/kit/clock.ts';
 import type { JsonObject } from '../../src/kit/json.ts';
 import type { Logger } from '../../src/kit/logger.ts';
-import { isRefusal, type Refusal, refuse } from '../../src/matrix/refusal.ts';
+import { isRefusal, type Refusal } from '../../src/matrix/refusal.ts';
 import type { RoomVersion } from '../../src/matrix/rooms/room-versions.ts';
 import type { ServerKey } from '../../src/matrix/signing.ts';
+import { answerOr } from '../answer-or.ts';
 import type { TroupeContext } from '../environment.ts';
-import { AskFailed } from '../kit/ref.ts';
 import type { ActorRef } from '../kit/ref.ts';
+import type { PolicyServersProtocol } from '../policy-servers/protocol.ts';
 import type { RoomsProtocol } from '../rooms/protocol.ts';
 import type { CheckedEvent, ServerKeysProtocol } from '../server-keys/protocol.ts';
 
@@ -30,19 +31,12 @@ export interface RemoteDesk {
   readonly signer: { readonly serverName: string; readonly key: ServerKey };
   readonly rooms: ActorRef<RoomsProtocol>;
   readonly keys: ActorRef<ServerKeysProtocol>;
+  policyServers(): ActorRef<PolicyServersProtocol>;
+  /** Aborted when this life of the actor ends. */
+  readonly ended: AbortSignal;
   newEventLocalpart(): string;
   /** One outcome for each event, in order. */
   check(version: RoomVersion, events: readonly JsonObject[]): Promise<readonly CheckedEvent[] | Refusal>;
-}
-
-/** What an ask gives, or a refusal where nobody answered. */
-export async function answerOr<T>(ask: Promise<T>): Promise<T | Refusal> {
-  try {
-    return await ask;
-  } catch (error) {
-    if (!(error instanceof AskFailed)) throw error;
-    return refuse('M_UNKNOWN', 'This server is busy: try again later.', { status: 503 });
-  }
 }
 
 async function checkAll(
@@ -81,6 +75,8 @@ export function createRemoteDesk(context: TroupeContext): RemoteDesk {
     signer: { serverName: config.server.name, key: serverKey },
     rooms: context.ref('rooms'),
     keys,
+    policyServers: () => context.ref('policy-servers'),
+    ended: context.ended,
     newEventLocalpart: () => context.random.text(LOCALPART_LENGTH),
     check: (version, events) => checkAll(keys, version, events),
   };

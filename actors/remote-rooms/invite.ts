@@ -8,7 +8,8 @@ import { getRoomVersion, type RoomVersion } from '../../src/matrix/rooms/room-ve
 import { parseVerifyKey, signatureOf, signingKeyIdsOf, withSignature } from '../../src/matrix/signing.ts';
 import type { InputOf, OutputOf } from '../kit/protocol.ts';
 import type { RoomsProtocol, Sent } from '../rooms/protocol.ts';
-import { answerOr, type RemoteDesk, ROOMS_DEADLINE_MS } from './desk.ts';
+import { answerOr } from '../answer-or.ts';
+import { type RemoteDesk, ROOMS_DEADLINE_MS } from './desk.ts';
 import type { RemoteRoomsProtocol } from './protocol.ts';
 import { malformed, refusalOfAnswer } from './try-servers.ts';
 
@@ -98,6 +99,15 @@ async function signElsewhere(
   return pdu === undefined ? malformed(server, 'an invite without its signature') : { kind: 'signed', pdu };
 }
 
+/** The invite with the signature of the room's policy server, where it has one. Server-Server API v1.19, "Policy Servers". */
+async function signByPolicy(desk: RemoteDesk, invite: MadeInvite): Promise<MadeInvite | Refusal> {
+  const { policyServer, roomVersion, eventId, event: pdu } = invite;
+  if (policyServer === null) return invite;
+  const question = { policyServer, roomVersion, eventId, pdu };
+  const signed = await answerOr(desk.policyServers().ask('policy-servers.sign', question));
+  return isRefusal(signed) ? signed : { ...invite, event: signed.pdu };
+}
+
 /** Puts the invite that both servers have signed into the room, from where it goes to the others there. */
 async function storeInvite(
   desk: RemoteDesk,
@@ -137,7 +147,9 @@ export async function inviteElsewhere(desk: RemoteDesk, input: Invite): Promise<
     const invited = { roomId, sender, target, action: 'invite', content } as const;
     return answerOr(desk.rooms.ask('rooms.change-membership', invited));
   }
-  const made = await answerOr(desk.rooms.ask('rooms.make-invite', input));
+  const unsigned = await answerOr(desk.rooms.ask('rooms.make-invite', input));
+  if (isRefusal(unsigned)) return unsigned;
+  const made = await signByPolicy(desk, unsigned);
   if (isRefusal(made)) return made;
   const signed = await signElsewhere(desk, server, roomId, made);
   return isRefusal(signed) ? signed : storeInvite(desk, roomId, made.eventId, signed.pdu);

@@ -1,10 +1,11 @@
 import { isJsonObject } from '../../src/kit/json.ts';
 import { isRefusal, type Refusal } from '../../src/matrix/refusal.ts';
+import { answerOr } from '../answer-or.ts';
 import type { InputOf } from '../kit/protocol.ts';
 import type { Sent } from '../rooms/protocol.ts';
 import { findCandidates } from './candidates.ts';
 import { checkToldState } from './check-told-state.ts';
-import { answerOr, type RemoteDesk } from './desk.ts';
+import type { RemoteDesk } from './desk.ts';
 import { askForMember } from './finish-template.ts';
 import type { RemoteRoomsProtocol } from './protocol.ts';
 import { refusalOfAnswer, tryServers } from './try-servers.ts';

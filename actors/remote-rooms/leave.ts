@@ -1,8 +1,9 @@
 import { isRefusal, type Refusal } from '../../src/matrix/refusal.ts';
+import { answerOr } from '../answer-or.ts';
 import type { InputOf } from '../kit/protocol.ts';
 import type { Sent } from '../rooms/protocol.ts';
 import { findCandidates } from './candidates.ts';
-import { answerOr, type RemoteDesk } from './desk.ts';
+import type { RemoteDesk } from './desk.ts';
 import { askForMember, type FinishedMember } from './finish-template.ts';
 import type { RemoteRoomsProtocol } from './protocol.ts';
 import { refusalOfAnswer, tryServers } from './try-servers.ts';

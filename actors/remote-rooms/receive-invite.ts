@@ -9,7 +9,8 @@ import { isRefusal, type Refusal, refuse } from '../../src/matrix/refusal.ts';
 import { findRoomVersion, type RoomVersion } from '../../src/matrix/rooms/room-versions.ts';
 import type { InputOf, OutputOf } from '../kit/protocol.ts';
 import { checkToldState } from './check-told-state.ts';
-import { answerOr, type RemoteDesk } from './desk.ts';
+import { answerOr } from '../answer-or.ts';
+import type { RemoteDesk } from './desk.ts';
 import type { RemoteRoomsProtocol } from './protocol.ts';
 
 type ReceiveInvite = InputOf<RemoteRoomsProtocol, 'remote-rooms.receive-invite'>;

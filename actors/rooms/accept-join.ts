@@ -10,6 +10,7 @@ import {
 import { readLocalMemberships } from '../../db/rooms/membership-reader.ts';
 import { readAcceptedIds } from '../../db/rooms/out-of-band-reader.ts';
 import { enterRoom, storeForeignRoom } from '../../db/rooms/out-of-band-writer.ts';
+import { storePartialRoom } from '../../db/rooms/partial-writer.ts';
 import { findRoom, type RoomRecord } from '../../db/rooms/room-reader.ts';
 import type { EventsRow } from '../../db/rooms/stream-reader.ts';
 import { edgeIds, type Pdu } from '../../src/matrix/events/pdu.ts';
@@ -22,8 +23,9 @@ import type { InputOf, OutputOf } from '../kit/protocol.ts';
 import { parentsOf } from './commit-events.ts';
 import { parseForeignEvent } from './foreign-event.ts';
 import { knownVersion } from './invite-checks.ts';
-import { type JoinState, keepAccepted, parseJoinState } from './join-state.ts';
+import { type JoinState, keepAccepted, parseJoinState, withEvents } from './join-state.ts';
 import { candidateOf, deciderIds, judgeAtAuthEvents } from './judge-event.ts';
+import { namedMembers } from './named-members.ts';
 import type { RoomsProtocol, Sent } from './protocol.ts';
 import { type Reception, sentOfReceived } from './receive-invite.ts';
 import type { RoomsDesk } from './rooms-desk.ts';
@@ -45,7 +47,7 @@ export interface JoinReception extends Reception {
 }
 
 /** A join that says what it is. */
-interface CheckedJoin {
+export interface CheckedJoin {
   readonly version: RoomVersion;
   readonly pdu: Pdu;
   readonly userId: string;
@@ -104,6 +106,11 @@ async function receiveInside(
   const first = await reception.receive({ ...question, stateBefore: null });
   if (isRefusal(first)) return first;
   if (first.kind !== 'missing') return sentOfReceived(desk, reception, first);
+  if (input.partial !== null)
+    return refuse(
+      'M_BAD_JSON',
+      'the state before the join lacks members, and it follows events that are not known',
+    );
   const eventIds = input.state.map(({ eventId }) => eventId);
   const accepted = await readAcceptedIds(desk.db, roomNid, eventIds);
   const stateBefore = eventIds.filter((eventId) => accepted.has(eventId));
@@ -113,23 +120,34 @@ async function receiveInside(
   return refuse('M_FORBIDDEN', 'the auth events of the join are not known');
 }
 
-/** Asks the rules at the join's own auth events, and at the state before it, which is the current state. */
-async function checkAuthority(
-  desk: RoomsDesk,
-  { version, pdu }: CheckedJoin,
-  { roomId, event }: AcceptJoin,
-  state: JoinState,
-): Promise<Refusal | undefined> {
+/**
+ * Asks the rules at the join's own auth events, and at the state before it, which is the current state.
+ *
+ * @param isPartial the state lacks members: what the rules look at of them is taken out of the auth events, and is of the state from there on
+ * @returns that state; refused with M_FORBIDDEN
+ */
+export async function checkAuthority(
+  desk: Pick<RoomsDesk, 'db'>,
+  { version, pdu }: Pick<CheckedJoin, 'version' | 'pdu'>,
+  { roomId, event }: { readonly roomId: string; readonly event: { readonly eventId: string } },
+  given: JoinState,
+  isPartial: boolean,
+): Promise<JoinState | Refusal> {
   const judged = { eventId: event.eventId, roomId, pdu };
   const known = await readKnownEvents(desk.db, deciderIds(version, judged));
-  const verdict = judgeAtAuthEvents(version, judged, state.create.eventId, (eventId) => {
+  const verdict = judgeAtAuthEvents(version, judged, given.create.eventId, (eventId) => {
     const candidate = known.get(eventId);
     return candidate && candidateOf(version, candidate);
   });
   if (verdict.kind === 'missing') return refuse('M_FORBIDDEN', 'auth events of the join are not known');
   if (verdict.kind === 'rejected') return refuse('M_FORBIDDEN', verdict.reason);
+  const named = isPartial ? namedMembers(version, pdu, known) : [];
+  const state = withEvents(
+    given,
+    named.map(({ eventId, pdu: member, stateKey }) => ({ eventId, pdu: { ...member, state_key: stateKey } })),
+  );
   const decision = authorise(version, judged, state);
-  return decision.allowed ? undefined : refuse('M_FORBIDDEN', decision.reason);
+  return decision.allowed ? state : refuse('M_FORBIDDEN', decision.reason);
 }
 
 /** What the state makes of the memberships of other local users: those that were known from an earlier stay, or from invites. */
@@ -138,6 +156,7 @@ async function otherMemberships(
   roomId: string,
   userId: string,
   state: JoinState,
+  isPartial: boolean,
 ): Promise<readonly CurrentStateChange[]> {
   const known = new Map(
     (await readLocalMemberships(desk.db, roomId)).map((standing) => [standing.userId, standing]),
@@ -153,6 +172,8 @@ async function otherMemberships(
     const localMember = { userId: stateKey, sender };
     changes.push({ type: MEMBER, stateKey, eventId, membership, localMember });
   }
+  // Of whom nothing is said it is not known whether anything has changed.
+  if (isPartial) return changes;
   known.delete(userId);
   for (const { userId: stateKey, membership, sender } of known.values()) {
     if (membership === 'leave' || membership === 'removed') continue;
@@ -198,7 +219,7 @@ function stepsOfJoin(
   isStored: boolean,
 ): readonly WriteStep[] {
   const { roomNid, roomId } = room;
-  const { event, receivedFrom } = input;
+  const { event, receivedFrom, partial } = input;
   const { eventId } = event;
   const { pdu, userId } = join;
   const before = desk.stage.numbers.next();
@@ -237,12 +258,15 @@ function stepsOfJoin(
       followed: edgeIds(pdu.prev_events),
     }),
     ...others.flatMap((change, index) => changeCurrentState(roomNid, change, 2 + index, false)),
+    ...(partial === null
+      ? []
+      : [storePartialRoom({ roomNid, joinEventId: eventId, joinedVia: receivedFrom, ...partial })]),
   ];
 }
 
 /**
  * Takes in the join of a local user that another server has helped with, and the state of the room with it.
- * Server-Server API v1.19, "Joining Rooms".
+ * Server-Server API v1.19, "Joining Rooms"; without the members, where it is partial: MSC3902.
  *
  * @returns refused with M_UNSUPPORTED_ROOM_VERSION, M_BAD_JSON (also when the room is known with another version), M_FORBIDDEN
  */
@@ -264,10 +288,11 @@ export async function acceptJoin(
     return refuse('M_BAD_JSON', `${event.eventId} is known as another event`);
   const stored = await storeState(reception, input);
   if (isRefusal(stored)) return stored;
-  const state = await keepAccepted(desk.db, room.roomNid, join.state);
-  const refusal = await checkAuthority(desk, join, input, state);
-  if (refusal !== undefined) return refusal;
-  const others = await otherMemberships(desk, roomId, join.userId, state);
+  const isPartial = input.partial !== null;
+  const accepted = await keepAccepted(desk.db, room.roomNid, join.state);
+  const state = await checkAuthority(desk, join, input, accepted, isPartial);
+  if (isRefusal(state)) return state;
+  const others = await otherMemberships(desk, roomId, join.userId, state, isPartial);
   const isStored = (await findEvent(desk.db, event.eventId)) !== undefined;
   const steps = stepsOfJoin(desk, input, room, join, state, others, isStored);
   const rows = rowsOf(input, join, others, isStored);

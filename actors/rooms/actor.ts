@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { DATABASE_FILE } from '../../db/kit/sqlite.ts';
 import type { WriteOutcome, WriteStep } from '../../db/kit/write-set.ts';
 import { readHighestNumbers } from '../../db/rooms/head-reader.ts';
-import { readSettled } from '../../db/rooms/inbound-reader.ts';
+import { readKnownEvents, readSettled } from '../../db/rooms/inbound-reader.ts';
 import { invitePermissionCache } from '../../src/sync/caches/invite-permission.ts';
 import { readRoomsOfHiddenSticky } from '../../db/rooms/sticky-reader.ts';
 import { eventsStream } from '../../src/streams/events-stream.ts';
@@ -24,7 +24,7 @@ import { makeInvite } from './make-invite.ts';
 import { makeJoin, makeKnock, makeLeave } from './make-join.ts';
 import type { RoomsProtocol } from './protocol.ts';
 import { pruneStickySlice, pruneTransactionSlice, startPruning } from './pruning.ts';
-import { receiveEvent } from './receive-event.ts';
+import { receiveEvent, receiveUnlessUnsigned } from './receive-event.ts';
 import { createHistoryWriter, receiveHistory } from './receive-history.ts';
 import { receiveInvite } from './receive-invite.ts';
 import { receiveOutliers } from './receive-outliers.ts';
@@ -33,11 +33,14 @@ import { reconsiderEvents } from './reconsider-waiting.ts';
 import { redactEvent } from './redact-event.ts';
 import { redactMany } from './redact-many.ts';
 import { deleteAlias, setAlias } from './room-aliases.ts';
+import { createOwnOrder } from './own-order.ts';
 import { createResolver } from './resolution.ts';
+import { createPolicyDesk } from './room-policy.ts';
+import { createRoomWork } from './room-work.ts';
 import { startPurging } from './purge-handlers.ts';
 import { createRoomMemory } from './room-memory.ts';
 import type { RoomsDesk } from './rooms-desk.ts';
-import { sendEvent } from './send-event.ts';
+import { sendInOrder } from './send-event.ts';
 import { setVisibility } from './set-visibility.ts';
 import { settleCommits } from './settled-commits.ts';
 import { createTransactionMemory } from './transaction-memory.ts';
@@ -58,6 +61,7 @@ function createDesk(context: TroupeContext, commitRows: CommitRows, lastStateGro
   const { db, config, serverKey, caches } = context.env;
   const serverName = config.server.name;
   let stateGroup = lastStateGroup;
+  const work = createRoomWork(context.ref('rooms'), context.clock, context.ended);
   return {
     db,
     clock: context.clock,
@@ -74,11 +78,21 @@ function createDesk(context: TroupeContext, commitRows: CommitRows, lastStateGro
       newEventLocalpart: () => context.random.text(LOCALPART_LENGTH),
     },
     ...commits,
+    known: (eventIds) => readKnownEvents(db, eventIds),
     resolver: createResolver({
       db,
       databasePath: join(config.data.path, DATABASE_FILE),
       pool: context.ref('pool'),
     }),
+    policy: createPolicyDesk({
+      serverName,
+      isPolicyServer: () => Object.keys(config.wellKnown.policyServerKeys).length > 0,
+      db,
+      caches,
+      policyServers: () => context.ref('policy-servers'),
+    }),
+    own: createOwnOrder(context.clock, work),
+    work,
     reconsiderLater(roomId, eventIds) {
       // Should the mailbox be full: what waits is found again when the actor starts, or when it comes again.
       context.ref('rooms').tell('rooms.reconsider-events', { roomId, eventIds });
@@ -151,14 +165,18 @@ export const roomsActor = defineActor<RoomsProtocol>({
       'rooms.set-alias': (input) => setAlias(context, desk, write, input),
       'rooms.delete-alias': (input) => deleteAlias(context, desk, write, input),
       'rooms.set-visibility': (input) => setVisibility(context, desk, write, input),
-      'rooms.send-event': (input) => sendEvent(desk, input),
-      'rooms.redact-event': (input) => redactEvent(desk, input),
+      'rooms.send-event': (input) => sendInOrder(desk, input),
+      'rooms.redact-event': (input) => desk.own.follow(input.roomId, () => redactEvent(desk, input)),
       'rooms.redact-many': (input) => redactMany(desk, self, input),
-      'rooms.change-membership': unlessEnteringClosed(desk.db, (input) => changeMembership(desk, input)),
+      'rooms.change-membership': unlessEnteringClosed(desk.db, (input) =>
+        desk.own.follow(input.roomId, () => changeMembership(desk, input)),
+      ),
       'rooms.update-profile': (input) => updateProfile(desk, self, input, () => owner.currentToken()),
-      'rooms.update-member-profile': (input) => updateMemberProfile(desk, input),
+      'rooms.update-member-profile': (input) =>
+        desk.own.follow(input.roomId, () => updateMemberProfile(desk, input)),
       'rooms.forget-room': (input) => forgetRoom(context, write, input),
       'rooms.receive-event': (input) => receiveEvent(desk, input),
+      'rooms.receive-unless-unsigned': (input) => receiveUnlessUnsigned(desk, input),
       'rooms.receive-outliers': (input) => receiveOutliers(desk, input),
       'rooms.receive-history': (input) => receiveHistory(desk, history, input),
       'rooms.reconsider-events': (input) => reconsiderEvents(desk, input),

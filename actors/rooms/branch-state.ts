@@ -24,6 +24,8 @@ export interface Branch {
 export interface BranchDesk {
   readonly db: ReadDb;
   readonly resolver: Resolver;
+  /** Those of some events that are stored, by id, with what is decided about them. */
+  known(eventIds: readonly string[]): Promise<ReadonlyMap<string, KnownEvent>>;
 }
 
 const NO_STATE: Branch = { stateGroup: null, changes: [] };

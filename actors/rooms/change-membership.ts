@@ -7,11 +7,13 @@ import type { InputOf } from '../kit/protocol.ts';
 import { refuseInvite } from './refuse-invite.ts';
 import { leaveOutOfBand } from './leave-out-of-band.ts';
 import { findDeparture } from './leave-room.ts';
+import { leaveUnseen } from './leave-unseen.ts';
 import type { RoomsProtocol } from './protocol.ts';
 import { redactAfterRemoval } from './redact-many.ts';
 import { authoriseRestrictedJoin } from './restricted-join.ts';
 import type { Room } from './room-memory.ts';
-import { loadFor, notInRoom, type RoomsDesk, sendProposal, type Turn, withRoom } from './rooms-desk.ts';
+import { loadFor, notInRoom, type RoomsDesk, type Turn, withRoom } from './rooms-desk.ts';
+import { sendProposal } from './send-proposal.ts';
 import type { Proposal } from './stage-event.ts';
 import { withoutKeys } from './without-keys.ts';
 
@@ -40,7 +42,14 @@ export async function findMembership(room: Room, userId: string): Promise<string
 }
 
 /** What the authorisation rules allow and the action does not mean. */
-function checkAction(action: Action, target: string, current: string | undefined): Refusal | undefined {
+function checkAction(
+  action: Action,
+  room: Room,
+  target: string,
+  current: string | undefined,
+): Refusal | undefined {
+  // It is not known: the rules decide, and again when the whole state has come.
+  if (current === undefined && room.isPartial) return undefined;
   const isPresent = current === 'join' || current === 'invite' || current === 'knock';
   if (action === 'kick' && !isPresent) return refuse('M_FORBIDDEN', `${target} is not in the room`);
   if (action === 'unban' && current !== 'ban') return refuse('M_FORBIDDEN', `${target} is not banned`);
@@ -55,13 +64,20 @@ function checkParties({ action, sender, target }: ChangeMembership): Refusal | u
   return undefined;
 }
 
+/** Whether the user may come in, or has come in already, a state that lacks members does not say: another server has to. */
+function isUndecided({ isPartial }: Room, action: Action, current: string | undefined): boolean {
+  return isPartial && current === undefined && (action === 'join' || action === 'knock');
+}
+
+function notAbleHere(roomId: string): Refusal {
+  return refuse('M_NOT_FOUND', `this server is in no room ${roomId}, or does not know who else is`);
+}
+
 /** In a room that this server is not in, an invite may be rejected and a knock taken back; the rest takes a server that is in it. */
 function outsideOfRoom(desk: RoomsDesk, input: ChangeMembership): Refusal | Promise<Turn> {
   const { action, roomId } = input;
   if (action === 'leave') return leaveOutOfBand(desk, input);
-  return action === 'join' || action === 'knock'
-    ? refuse('M_NOT_FOUND', `this server is in no room ${roomId}`)
-    : notInRoom();
+  return action === 'join' || action === 'knock' ? notAbleHere(roomId) : notInRoom();
 }
 
 /**
@@ -84,12 +100,16 @@ export function changeMembership(
     async (room) => {
       const { action, sender, target } = input;
       const current = await findMembership(room, target);
-      const refusal = checkAction(action, target, current);
+      if (isUndecided(room, action, current)) return notAbleHere(input.roomId);
+      const refusal = checkAction(action, room, target, current);
       if (refusal !== undefined) return refusal;
       const blocked = action === 'invite' ? await refuseInvite(desk, sender, target) : undefined;
       if (blocked !== undefined) return blocked;
       const content = await memberContent(desk, room, input, current);
       if (isRefusal(content)) return content;
+      const isUnseen = room.isPartial && current === undefined && action === 'leave';
+      const left = isUnseen ? await leaveUnseen(desk, room, { target, content }) : undefined;
+      if (left !== undefined) return left;
       const originServerTs = desk.clock.now();
       const type = 'm.room.member';
       const proposal = { sender, type, stateKey: target, content, originServerTs };
@@ -116,7 +136,7 @@ async function sendMembership(
   if (!endsStay || !isOfServer(target, desk.serverName))
     return sendProposal(desk, room, proposal, { transaction });
   const departure = await findDeparture(desk, room.roomId, [target]);
-  const turn = sendProposal(desk, room, proposal, { departure, transaction });
+  const turn = await sendProposal(desk, room, proposal, { departure, transaction });
   // The next turn of the room has to find that this server is not in it.
   return departure !== null && turn instanceof Later ? turn.answer : turn;
 }

@@ -1,6 +1,7 @@
 import type { WriteStep } from '../../db/kit/write-set.ts';
 import type { EventsRow } from '../../db/rooms/stream-reader.ts';
 import type { TransactionKey } from '../../db/rooms/transaction-reader.ts';
+import { markRelayed } from '../../db/rooms/inbound-writer.ts';
 import type { EventWrite, RoomsGuard } from '../../db/rooms/writer.ts';
 import type { JsonObject } from '../../src/kit/json.ts';
 import { domainOf, isOfServer } from '../../src/matrix/identifiers/domain.ts';
@@ -9,11 +10,17 @@ import { type Refusal, refuse } from '../../src/matrix/refusal.ts';
 import { eventsStream } from '../../src/streams/events-stream.ts';
 import type { Fact } from '../../src/streams/fact.ts';
 import type { TroupeContext } from '../environment.ts';
+import type { FederationProtocol } from '../federation/protocol.ts';
+import type { InputOf } from '../kit/protocol.ts';
 import type { DurableStreamOwner } from '../stream-owner.ts';
 import { unavailableRefusal } from '../unavailable-refusal.ts';
 import { followUpgrades } from './follow-upgrade.ts';
 import { mayFreeSticky } from './frees-sticky.ts';
 import type { StagedEvent } from './stage-event.ts';
+import { findStickyForNewcomers } from './sticky-for-newcomers.ts';
+
+/** When the sender's mailbox is full, it is told again after this, in milliseconds. */
+const LOSS_RETRY_MS = 100;
 
 /** What a staged event does beside being stored. */
 export interface EventEffects {
@@ -49,6 +56,7 @@ export function writeOf(event: StagedEvent, effects: EventEffects, serverName: s
     ...(resolvedStateGroup !== undefined && { resolvedStateGroup }),
     localMembership: isLocalMember ? { userId: stateKey, membership, sender } : null,
     ...(relationOf(proposal.content) !== null && { isRelated: true }),
+    ...(room.isPartial && { isInPartialRoom: true }),
     ...effects,
   };
 }
@@ -84,6 +92,8 @@ export function rowOf(
 
 /** Tells the caches and typing what became of a room's state. */
 function announceState(context: TroupeContext, roomId: string, rows: RoomCommit['rows']): void {
+  // That everything is to be forgotten goes with the row, and who has left long ago types nowhere: there may be thousands of them.
+  if (rows.some((row) => row?.kind === 'room' && row.change === 'completed')) return;
   const members = new Set<string>();
   let invalidations = 0;
   for (const row of rows) {
@@ -103,21 +113,28 @@ export function aliasFacts(aliases: readonly string[]): readonly Fact[] {
   return aliases.map((alias) => ({ fact: 'room-alias', alias }));
 }
 
-/** Hands events of ours, and what came through us, to the queues for other servers. */
+/**
+ * Hands events of ours, and what came through us, to the queues for other servers.
+ *
+ * @returns false where the queue did not take all of them
+ */
 function announceEvents(
   context: TroupeContext,
   { roomId: ofRoom, rows, furtherHosts, unseen = [], relayed }: RoomCommit,
   firstPosition: number,
-): void {
+): boolean {
   const federation = context.ref('federation');
+  const queue = (event: InputOf<FederationProtocol, 'federation.queue-event'>): boolean =>
+    federation.tell('federation.queue-event', event) === 'sent';
+  let isQueued = true;
   for (const { eventId, offset } of unseen)
-    federation.tell('federation.queue-event', { roomId: ofRoom, eventId, position: firstPosition + offset });
+    isQueued = queue({ roomId: ofRoom, eventId, position: firstPosition + offset }) && isQueued;
   for (const [offset, row] of rows.entries()) {
     if (row?.kind !== 'event') continue;
     const { roomId, eventId, membership, stateKey, sender } = row;
     if (relayed !== undefined && eventId !== relayed) continue;
     const isRemoval = membership === 'leave' || membership === 'ban';
-    federation.tell('federation.queue-event', {
+    const isTaken = queue({
       roomId,
       eventId,
       position: firstPosition + offset,
@@ -126,7 +143,9 @@ function announceEvents(
       // Its own server has it: it came from there.
       ...(relayed !== undefined && { exceptHost: domainOf(sender) ?? '' }),
     });
+    isQueued = isQueued && isTaken;
   }
+  return isQueued;
 }
 
 function refusalOf(guard: string): Refusal {
@@ -157,6 +176,37 @@ export interface RoomCommit {
   readonly furtherHosts?: readonly string[];
 }
 
+/** Hands sticky events of ours to the queues for servers that have come into the room. */
+async function announceSticky(
+  context: TroupeContext,
+  roomId: string,
+  rows: RoomCommit['rows'],
+): Promise<void> {
+  const { db, config } = context.env;
+  const desk = { db, serverName: config.server.name };
+  for (const { host, events } of await findStickyForNewcomers(desk, roomId, rows, context.clock.now()))
+    for (const { eventId, position } of events)
+      context.ref('federation').tell('federation.queue-event', { roomId, eventId, position, onlyHost: host });
+}
+
+/**
+ * Says that the queue for other servers may lack events of ours, until that is heard: well before what finds the newest events in the queue takes
+ * them for sent.
+ */
+function createLossTeller(context: TroupeContext): () => void {
+  const { clock, ended } = context;
+  let isTelling = false;
+  const tell = (): void => {
+    isTelling =
+      !ended.aborted &&
+      context.ref('federation-sender').tell('federation-sender.note-loss', {}) === 'mailbox-full';
+    if (isTelling) clock.after(LOSS_RETRY_MS, tell);
+  };
+  return () => {
+    if (!isTelling) tell();
+  };
+}
+
 /** Stores rows of one room, and of its successor if it makes one, in one write set, then publishes them, then tells the others. */
 export type CommitRows = (write: RoomCommit) => Promise<number | Refusal>;
 
@@ -166,18 +216,23 @@ export type CommitRows = (write: RoomCommit) => Promise<number | Refusal>;
  * @returns a function that gives the position of the first row, or a refusal with nothing stored: the caller then discards the room
  */
 export function createCommit(context: TroupeContext, owner: DurableStreamOwner<EventsRow>): CommitRows {
+  const tellOfLoss = createLossTeller(context);
+  // What the life before had committed when it ended may not have been told to anybody.
+  if (context.incarnation > 1) tellOfLoss();
   return async (write) => {
     const { roomId, rows, steps, isOurs, successor, facts = [] } = write;
     const all = successor === undefined ? rows : [...rows, ...successor.rows];
     const outcome = await owner.write({
       count: all.length,
-      steps,
+      // With the event: its own server takes it for sent as soon as it is stored.
+      steps: write.relayed === undefined ? steps : [...steps, markRelayed(write.relayed)],
       rows: () => all.map((row) => (row === null ? [] : [row])),
     });
     if (outcome.kind === 'unavailable') return unavailableRefusal(outcome, context.env.config);
     if (outcome.kind === 'refused') return refusalOf(outcome.refusal);
     if (outcome.position === null) throw new Error('a write without rows was committed');
-    if (isOurs || write.relayed !== undefined) announceEvents(context, write, outcome.position);
+    const isForOthers = isOurs || write.relayed !== undefined;
+    if (isForOthers && !announceEvents(context, write, outcome.position)) tellOfLoss();
     announceState(context, roomId, rows);
     if (successor !== undefined) announceState(context, successor.roomId, successor.rows);
     if (facts.length > 0) context.ref('caches').tell('caches.invalidate', { facts });
@@ -185,6 +240,7 @@ export function createCommit(context: TroupeContext, owner: DurableStreamOwner<E
     // Should the mailbox be full: they are found again when the actor starts, or when the state changes again.
     if (await mayFreeSticky(context.env.db, roomId, rows, context.clock.now()))
       context.ref('rooms').tell('rooms.reconsider-sticky', { roomId, after: 0 });
+    await announceSticky(context, roomId, rows);
     return outcome.position;
   };
 }

@@ -1,8 +1,7 @@
-import type { ReadDb } from '../../db/kit/read-db.ts';
 import type { ForwardExtremity } from '../../db/rooms/head-reader.ts';
-import { readKnownEvents } from '../../db/rooms/inbound-reader.ts';
 import type { ExtremityChange } from '../../db/rooms/inbound-writer.ts';
 import { edgeIds, type Pdu } from '../../src/matrix/events/pdu.ts';
+import type { BranchDesk } from './branch-state.ts';
 
 /** Above this the actor joins the extremities with an event of its own, where a local user may send one. */
 export const EXTREMITIES_WANTED_MAX = 10;
@@ -35,7 +34,7 @@ interface Reached {
 
 /** An event follows what its hidden prev_events follow: they were never to be followed by anything. */
 async function walkBack(
-  db: ReadDb,
+  { known }: Pick<BranchDesk, 'known'>,
   prevEvents: readonly string[],
   isExtremity: (eventId: string) => boolean,
 ): Promise<Reached> {
@@ -50,7 +49,7 @@ async function walkBack(
       if (isExtremity(id)) extremities.add(id);
     }
     const unknown = unseen.filter((id) => !extremities.has(id));
-    const events = await readKnownEvents(db, unknown);
+    const events = await known(unknown);
     const further: string[] = [];
     for (const id of unknown) {
       const event = events.get(id);
@@ -79,12 +78,12 @@ function deepest(extremities: readonly ForwardExtremity[], count: number): reado
  * notwithstanding. An event that came late and is followed already becomes none.
  */
 export async function planExtremities(
-  db: ReadDb,
+  desk: Pick<BranchDesk, 'known'>,
   before: readonly ForwardExtremity[],
   event: NewExtremity,
 ): Promise<PlannedExtremities> {
   const ids = new Set(before.map(({ eventId }) => eventId));
-  const reached = await walkBack(db, event.prevEvents, (id) => ids.has(id));
+  const reached = await walkBack(desk, event.prevEvents, (id) => ids.has(id));
   const others = before.filter(({ eventId }) => !reached.extremities.has(eventId));
   // A room is never without: what follows the event may have been dropped.
   const isAdded = !event.isFollowed || others.length === 0;

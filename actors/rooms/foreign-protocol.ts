@@ -1,7 +1,8 @@
 import type { JsonObject } from '../../src/kit/json.ts';
 import type { Refusal } from '../../src/matrix/refusal.ts';
+import type { PolicyServer } from '../../src/matrix/rooms/policy-server.ts';
 import type { Ask } from '../kit/protocol.ts';
-import type { MemberTemplate, OutlierOutcome, Received, ReceivedEvent, Sent } from './protocol.ts';
+import type { MemberTemplate, OutlierOutcome, Received, ReceivedEvent, Sent, Unsigned } from './protocol.ts';
 
 /** What rooms are asked on behalf of other servers, and with what these gave: a part of the protocol. */
 export type RoomsForeignProtocol = {
@@ -24,8 +25,28 @@ export type RoomsForeignProtocol = {
       readonly stateBefore: readonly string[] | null;
       /** True: auth events that are not known cannot be had. It is stored as rejected, and looked at again should they come. */
       readonly isFinal: boolean;
+      /**
+       * Not absent: without the signature of the room's policy server, where it has one, it is soft-failed, and this is why. Absent: that signature
+       * is not looked at.
+       */
+      readonly unsignedReason?: string;
     },
     Received | Refusal
+  >;
+  /**
+   * As `rooms.receive-event`; but what is allowed and lacks the signature of the room's policy server is not stored, so that it can be asked for:
+   * then it is given again, with that signature, or with why there is none. Server-Server API v1.19, "Validating Policy Server signatures".
+   */
+  'rooms.receive-unless-unsigned': Ask<
+    {
+      readonly roomId: string;
+      readonly event: ReceivedEvent;
+      readonly receivedFrom: string;
+      readonly isRelayed?: boolean;
+      readonly stateBefore: readonly string[] | null;
+      readonly isFinal: boolean;
+    },
+    Received | Unsigned | Refusal
   >;
   /**
    * Stores events outside of the timeline: auth chains and states that other servers gave us. Each is authorised at its auth events. In
@@ -39,7 +60,8 @@ export type RoomsForeignProtocol = {
    * Takes events into the past of a room's timeline: nobody is told of them, and neither the current state nor what the next event follows
    * changes. The oldest first, each with the ids of the state before it, all of them stored, where that does not follow from events that
    * are known or before it in the list: otherwise it is left out. Each is authorised at its auth events and at the state before it.
-   * Answered with how many entered the timeline. Refused with M_NOT_FOUND when this server is not in the room.
+   * Answered with how many entered the timeline. Refused with M_NOT_FOUND when this server is not in the room, M_UNKNOWN (503) while its state is
+   * not whole.
    */
   'rooms.receive-history': Ask<
     {
@@ -83,8 +105,28 @@ export type RoomsForeignProtocol = {
       readonly state: readonly ReceivedEvent[];
       readonly authChain: readonly ReceivedEvent[];
       readonly receivedFrom: string;
+      /**
+       * Not null: `state` lacks member events, and `servers` are in the room. The room is usable, and `rooms.complete-state` makes it whole.
+       * Only for a room that this server is not in; MSC3706, MSC3902.
+       */
+      readonly partial: { readonly servers: readonly string[] } | null;
     },
     Sent | Refusal
+  >;
+  /**
+   * The whole state before the join of a room that was joined without its members: every state since then, what was decided with them, and the
+   * current state become what they are with it. All in the room's turns; at the end, in one write set, the room is whole. Asked again after a
+   * crash it goes on or begins anew. Refused with M_NOT_FOUND when the room is not partial, M_BAD_JSON when `state` is none.
+   */
+  'rooms.complete-state': Ask<
+    {
+      readonly roomId: string;
+      /** The state before the join, whole; the sender has checked each event. */
+      readonly state: readonly ReceivedEvent[];
+      readonly authChain: readonly ReceivedEvent[];
+      readonly receivedFrom: string;
+    },
+    { readonly kind: 'completed'; readonly position: number } | Refusal
   >;
   /**
    * The template of a join of another server's user, for its server to sign. Server-Server API v1.19, `GET /make_join`. Refused with
@@ -122,6 +164,8 @@ export type RoomsForeignProtocol = {
         readonly eventId: string;
         readonly event: JsonObject;
         readonly roomState: readonly JsonObject[];
+        /** Who is to sign it first; null: nobody. */
+        readonly policyServer: PolicyServer | null;
       }
     | Refusal
   >;

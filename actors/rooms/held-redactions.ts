@@ -1,11 +1,11 @@
 import type { ReadDb } from '../../db/kit/read-db.ts';
-import { type KnownEvent, readHeldRedactions, readKnownEvents } from '../../db/rooms/inbound-reader.ts';
+import { type KnownEvent, readHeldRedactions } from '../../db/rooms/inbound-reader.ts';
 import { type Pdu, redactsOf } from '../../src/matrix/events/pdu.ts';
 import { relationOf } from '../../src/matrix/events/relation.ts';
 import { domainOf } from '../../src/matrix/identifiers/domain.ts';
 import { powerLevels } from '../../src/matrix/rooms/power-levels.ts';
 import type { RoomVersion } from '../../src/matrix/rooms/room-versions.ts';
-import { type Branch, loadBranch } from './branch-state.ts';
+import { type Branch, type BranchDesk, loadBranch } from './branch-state.ts';
 import { isRejected } from './judge-event.ts';
 
 /** What a redaction does when it comes. */
@@ -55,7 +55,7 @@ async function mayRedact(
 
 /** What a redaction does, now that it is allowed as an event. */
 export async function effectOf(
-  db: ReadDb,
+  { db, known }: Pick<BranchDesk, 'db' | 'known'>,
   version: RoomVersion,
   roomId: string,
   redaction: Redaction,
@@ -70,7 +70,7 @@ export async function effectOf(
   });
   const targetId = redactsOf(version, redaction.pdu);
   if (targetId === undefined) return held('it names no event', null);
-  const target = (await readKnownEvents(db, [targetId])).get(targetId);
+  const target = (await known([targetId])).get(targetId);
   if (target === undefined || isRejected(target.rejection)) return held(`${targetId} is not known`, targetId);
   if (target.roomId !== roomId) return held(`${targetId} is of another room`, null);
   const targetPdu = JSON.parse(target.pdu) as Pdu;

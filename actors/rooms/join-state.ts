@@ -88,6 +88,12 @@ export async function parseJoinState(
   return joinStateOf(create, [...events.values()]);
 }
 
+/** The state with further events, in places that are empty in it. */
+export function withEvents(state: JoinState, further: readonly JoinStateEvent[]): JoinState {
+  const missing = further.filter(({ pdu }) => state.find(pdu.type, pdu.state_key) === undefined);
+  return missing.length === 0 ? state : joinStateOf(state.create, [...state.events, ...missing]);
+}
+
 /** The state without the events that were rejected when they were stored, or that were known as events of another room. */
 export async function keepAccepted(db: ReadDb, roomNid: number, state: JoinState): Promise<JoinState> {
   const kept: JoinStateEvent[] = [];

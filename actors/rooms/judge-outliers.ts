@@ -39,11 +39,11 @@ async function readAll(db: ReadDb, eventIds: ReadonlySet<string>): Promise<Reado
 }
 
 /** Those that decide about others come before them; of events that name each other (versions 1 and 2) any comes first. */
-function inOrder(
-  events: ReadonlyMap<string, ReceivedPdu>,
-  decidersOf: (event: ReceivedPdu) => readonly string[],
-): readonly ReceivedPdu[] {
-  const ordered: ReceivedPdu[] = [];
+export function inOrder<T extends { readonly eventId: string }>(
+  events: ReadonlyMap<string, T>,
+  decidersOf: (event: T) => readonly string[],
+): readonly T[] {
+  const ordered: T[] = [];
   const begun = new Set<string>();
   for (const first of events.values()) {
     const stack = [{ event: first, isDone: false }];

@@ -37,9 +37,17 @@ export async function findDeparture(
   await desk.settled(roomId);
   const staying = await readJoinedLocalUserIds(desk.db, roomId);
   if (staying.some((userId) => !leaving.includes(userId))) return null;
-  const hosts = await readHostsOfRoom(desk.db, roomId);
-  const others = hosts.filter((host) => host !== desk.serverName);
+  const others = await findHostsElsewhere(desk, roomId);
   return others.length === 0 ? null : { hosts: others };
+}
+
+/** The other servers that are in a room, as far as is known. */
+export async function findHostsElsewhere(
+  desk: Pick<DepartureDesk, 'db' | 'serverName'>,
+  roomId: string,
+): Promise<readonly string[]> {
+  const hosts = await readHostsOfRoom(desk.db, roomId);
+  return hosts.filter((host) => host !== desk.serverName);
 }
 
 /**

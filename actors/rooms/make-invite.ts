@@ -7,6 +7,7 @@ import { buildMember, withSettledRoom } from './build-member.ts';
 import { AUTHORISED_VIA, findMembership } from './change-membership.ts';
 import type { RoomsProtocol } from './protocol.ts';
 import type { Room } from './room-memory.ts';
+import { findPolicyServer } from './room-policy.ts';
 import { notInRoom, type RoomsDesk } from './rooms-desk.ts';
 import { withoutKeys } from './without-keys.ts';
 
@@ -41,7 +42,8 @@ export async function makeInvite(desk: RoomsDesk, input: MakeInvite): Promise<In
     if (isRefusal(built)) return built;
     const roomState = await readRoomState(room, sender);
     const { eventId, pdu: event } = built;
-    return { kind: 'invite', roomVersion: room.version.id, eventId, event, roomState };
+    const policyServer = await findPolicyServer(desk.policy, room);
+    return { kind: 'invite', roomVersion: room.version.id, eventId, event, roomState, policyServer };
   });
   return isRefusal(made) && made.errcode === 'M_NOT_FOUND' ? notInRoom() : made;
 }

@@ -1,16 +1,20 @@
 import { readJoinedLocalUserIds } from '../../db/rooms/membership-reader.ts';
 import { changeExtremities, setResolvedState, storeInboundEvent } from '../../db/rooms/inbound-writer.ts';
+import { PLAIN_PLACEMENT } from '../../db/rooms/partial-writer.ts';
 import type { WriteStep } from '../../db/kit/write-set.ts';
 import { isRefusal } from '../../src/matrix/refusal.ts';
 import { EXTREMITIES_WANTED_MAX } from './extremities.ts';
 import type { Room } from './room-memory.ts';
+import { findPolicyServer } from './room-policy.ts';
 import { loadFor, type RoomsDesk, withRoom } from './rooms-desk.ts';
-import { type Proposal, type StagedEvent, stageEvent } from './stage-event.ts';
+import { type DraftedEvent, draftEvent, type Proposal, stageDraft, type StagedEvent } from './stage-event.ts';
 
 /** The type of an event that only follows others. Servers send it to each other; no client sees it. */
 export const DUMMY_EVENT_TYPE = 'org.matrix.dummy_event';
 /** Local members that are tried as its sender. */
 const DUMMY_SENDERS_MAX = 50;
+/** How long the policy server of a room is not asked again about such an event, in milliseconds. */
+const DUMMY_RETRY_MS = 10 * 60_000;
 
 function stepsOf(room: Room, event: StagedEvent, before: readonly string[]): readonly WriteStep[] {
   const { roomNid } = room;
@@ -30,6 +34,7 @@ function stepsOf(room: Room, event: StagedEvent, before: readonly string[]): rea
     receivedFrom: null,
     pdu: json,
     missing: [],
+    placement: room.isPartial ? PLAIN_PLACEMENT : null,
   };
   const change = { before, removed: follows, isAdded: true, followed: [] };
   const resolved = resolvedStateGroup === null ? null : stateGroup;
@@ -40,6 +45,25 @@ function stepsOf(room: Room, event: StagedEvent, before: readonly string[]): rea
   ];
 }
 
+/**
+ * The event as the room's policy server, where it has one, lets it be sent; undefined where it does not. The room waits for it, once in a while:
+ * a no is for long.
+ */
+async function signDummy(
+  desk: RoomsDesk,
+  room: Room,
+  draft: DraftedEvent,
+): Promise<DraftedEvent | undefined> {
+  const policyServer = await findPolicyServer(desk.policy, room);
+  if (policyServer === null) return draft;
+  const now = desk.clock.now();
+  if (now < (desk.policy.dummiesRefusedUntil.get(room.roomId) ?? 0)) return undefined;
+  const built = await desk.policy.sign(room.version, policyServer, draft.built);
+  if (!isRefusal(built)) return { ...draft, built };
+  desk.policy.dummiesRefusedUntil.set(room.roomId, now + DUMMY_RETRY_MS);
+  return undefined;
+}
+
 /** Stages the event for the first local member who may send it. */
 async function stageDummy(desk: RoomsDesk, room: Room): Promise<StagedEvent | undefined> {
   const senders = await readJoinedLocalUserIds(desk.db, room.roomId);
@@ -47,9 +71,11 @@ async function stageDummy(desk: RoomsDesk, room: Room): Promise<StagedEvent | un
     const originServerTs = desk.clock.now();
     const proposal: Proposal = { sender, type: DUMMY_EVENT_TYPE, content: {}, originServerTs };
     await loadFor(room, proposal);
+    const draft = draftEvent(room, proposal, desk.stage);
+    if (isRefusal(draft)) continue;
+    const signed = await signDummy(desk, room, draft);
     // It is never asked for its place: no state event.
-    const event = stageEvent(room, proposal, 0, desk.stage);
-    if (!isRefusal(event)) return event;
+    return signed && stageDraft(room, proposal, signed, 0, desk.stage);
   }
   return undefined;
 }

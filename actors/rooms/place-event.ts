@@ -14,19 +14,20 @@ import {
 } from '../../db/rooms/inbound-writer.ts';
 import type { StateGroupChange, StateGroupWrite } from '../../db/rooms/state-group-writer.ts';
 import type { EventsRow } from '../../db/rooms/stream-reader.ts';
+import { storeTransaction } from '../../db/rooms/writer.ts';
 import type { WriteStep } from '../../db/kit/write-set.ts';
 import { edgeIds, type Pdu } from '../../src/matrix/events/pdu.ts';
 import { stickyUntil } from '../../src/matrix/events/stickiness.ts';
 import { relationOf } from '../../src/matrix/events/relation.ts';
 import { isOfServer } from '../../src/matrix/identifiers/domain.ts';
 import { isRefusal, type Refusal } from '../../src/matrix/refusal.ts';
-import { type Assessment, assessEvent, type Incoming } from './assess-event.ts';
-import { type Branch, findInBranch, layEntryOver, planBranch } from './branch-state.ts';
+import { type Assessment, assessEvent, type Incoming, type Standing } from './assess-event.ts';
+import { type Branch, type BranchDesk, findInBranch, layEntryOver, planBranch } from './branch-state.ts';
 import { type PlannedExtremities, planExtremities } from './extremities.ts';
 import { findReleased, type ReleasedRedaction } from './held-redactions.ts';
 import { parentsOf } from './commit-events.ts';
 import { departureOf, findDeparture } from './leave-room.ts';
-import type { Received } from './protocol.ts';
+import type { Received, Unsigned } from './protocol.ts';
 import { depthOf } from './received-pdu.ts';
 import type { Room } from './room-memory.ts';
 import type { RoomsDesk } from './rooms-desk.ts';
@@ -83,10 +84,10 @@ export function rowOfPdu(
 }
 
 /** The state after an event: a rejected one changes nothing. */
-async function stateAfter(
-  desk: RoomsDesk,
-  { event }: Incoming,
-  { before, rejection }: Assessment,
+export async function stateAfter(
+  desk: Pick<BranchDesk, 'db'>,
+  { event }: Pick<Incoming, 'event'>,
+  { before, rejection }: Pick<Standing, 'before' | 'rejection'>,
 ): Promise<Branch> {
   const { type, state_key: stateKey } = event.pdu;
   if (stateKey === undefined || rejection?.kind === 'rejected') return before;
@@ -96,15 +97,16 @@ async function stateAfter(
     : layEntryOver(before, { type, stateKey, eventId: event.eventId });
 }
 
-async function planHead(
-  desk: RoomsDesk,
+/** What an accepted event makes of a room's extremities and of its current state. */
+export async function planHead(
+  desk: BranchDesk & Pick<RoomsDesk, 'stage'>,
   room: Room,
-  incoming: Incoming,
+  incoming: Pick<Incoming, 'event' | 'receipt'>,
   extremities: readonly ForwardExtremity[],
   states: { readonly after: Branch; readonly write: StateGroupWrite },
 ): Promise<Placement['head'] | Refusal> {
   const { eventId, pdu, json } = incoming.event;
-  const planned = await planExtremities(desk.db, extremities, {
+  const planned = await planExtremities(desk, extremities, {
     eventId,
     prevEvents: edgeIds(pdu.prev_events),
     depth: depthOf(pdu),
@@ -162,8 +164,10 @@ function writeEvent(
     missing,
     isRelated: relationOf(pdu.content) !== null,
     stickyUntil: rejection?.kind === 'rejected' ? null : stickyUntil(pdu, receivedTs),
+    placement: room.isPartial ? { isGiven: assessment.isGiven, isWaiting: missing.length > 0 } : null,
   };
   ledger.steps.push(...storeInboundEvent(stored, 0));
+  if (isVisible && incoming.transaction) ledger.steps.push(storeTransaction(incoming.transaction, 0));
   const redacts = redaction?.isApplied === true ? redaction.targetId : null;
   if (redacts !== null) ledger.steps.push(...redactStoredEvent(redacts, eventId));
   if (redaction !== null && redaction.isWaiting && redaction.targetId !== null)
@@ -260,14 +264,12 @@ function writeChanges(
 }
 
 /** Who reads the state as of this position must not take the state of the event for it, when that is one branch of several. */
-function writeResolved(
-  ledger: Ledger,
-  room: Room,
-  { isVisible, write }: Placement,
-  { stateGroup }: SettledState,
-): void {
+function writeResolved(ledger: Ledger, room: Room, { isVisible, write, head, released }: Placement): void {
+  const stateGroup = head?.state.stateGroup ?? room.stateGroup;
   const stateOfLast = isVisible ? write.stateGroup : room.stateGroup;
-  if (stateGroup === stateOfLast) return;
+  // A redaction that is seen from here on comes after it, with the state that there was when it came.
+  const isLast = !released.some(({ isRevealed }) => isRevealed);
+  if (stateGroup === null || (isLast && stateGroup === stateOfLast)) return;
   ledger.steps.push(recordResolvedState(room.roomNid, stateGroup, ledger.rows.length - 1));
 }
 
@@ -327,9 +329,9 @@ async function writePlacement(
     ledger.steps.push(...changeExtremities(room.roomNid, eventId, head.extremities));
     ledger.steps.push(...setResolvedState(room.roomNid, head.state.resolved));
     writeChanges(ledger, room, eventId, isVisible, changes);
-    writeResolved(ledger, room, placement, head.state);
-    await writeDeparture(desk, ledger, room, changes);
   }
+  writeResolved(ledger, room, placement);
+  if (head !== null) await writeDeparture(desk, ledger, room, changes);
   const relayed = incoming.isRelayed === true && isVisible ? { relayed: eventId } : {};
   const outcome = await desk.commit({ roomId: room.roomId, ...ledger, isOurs: false, ...relayed });
   const hasRedacted = assessment.redaction?.isApplied === true || released.length > 0;
@@ -349,7 +351,7 @@ export async function placeEvent(
   desk: RoomsDesk,
   room: Room,
   incoming: Incoming,
-): Promise<Received | Refusal> {
+): Promise<Received | Unsigned | Refusal> {
   const extremities = await readExtremities(desk.db, room.roomNid);
   const assessment = await assessEvent(desk, room, incoming, extremities);
   if (assessment.kind !== 'assessed') return assessment;

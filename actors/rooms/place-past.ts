@@ -165,7 +165,7 @@ async function placeOne(
   const { type, state_key: stateKey } = pdu;
   const after: PastState = stateKey === undefined ? before : afterChange(before, { type, stateKey, eventId });
   const redaction = isRedaction(pdu)
-    ? await effectOf(desk.db, room.version, room.roomId, { pdu, before: before.branch })
+    ? await effectOf(desk, room.version, room.roomId, { pdu, before: before.branch })
     : null;
   // One whose target is still to come is seen at once: whoever reads on gets the target redacted, and nobody is woken for the past.
   const isHeld = redaction !== null && redaction.heldFor !== null && !redaction.isWaiting;

@@ -1,5 +1,6 @@
 import type { JsonObject } from '../../src/kit/json.ts';
 import type { Refusal } from '../../src/matrix/refusal.ts';
+import type { PolicyServer } from '../../src/matrix/rooms/policy-server.ts';
 import type { StreamOwnerProtocol } from '../../src/streams/message.ts';
 import type { Ask, Tell } from '../kit/protocol.ts';
 import type { RoomsForeignProtocol } from './foreign-protocol.ts';
@@ -60,6 +61,13 @@ export type Received =
       readonly prevEvents: readonly string[];
       readonly authEvents: readonly string[];
     };
+
+/** An event of another server that is not stored: it is allowed, and the room's policy server has not signed it. */
+export interface Unsigned {
+  readonly kind: 'unsigned';
+  readonly eventId: string;
+  readonly policyServer: PolicyServer;
+}
 
 /** What became of an event outside of the timeline. `missing`: auth events are not known; it is stored as rejected until they are. */
 export interface OutlierOutcome {
@@ -301,7 +309,8 @@ export type RoomsProtocol = StreamOwnerProtocol &
     >;
     /**
      * Deletes the timeline of a room before an event: those events, and the states that nothing needs any more. What the current state and
-     * the auth chains of what stays need is kept. Refused with M_NOT_FOUND, M_BAD_JSON when the event is not in the timeline.
+     * the auth chains of what stays need is kept. Refused with M_NOT_FOUND, M_BAD_JSON when the event is not in the timeline,
+     * M_UNKNOWN (503) while the state of the room is not whole.
      */
     'rooms.purge-history': Ask<PurgeRequest, Purged | Refusal>;
     /**

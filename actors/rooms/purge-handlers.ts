@@ -4,12 +4,12 @@ import { isRefusal, type Refusal } from '../../src/matrix/refusal.ts';
 import type { TroupeContext } from '../environment.ts';
 import { type Handlers, later } from '../kit/actor.ts';
 import { blockRoom } from './blocked-rooms.ts';
+import { completeState } from './complete-state.ts';
 import { deleteRoom, type DeletionDesk, findRoomToDelete, finishDeletion } from './delete-room.ts';
 import { forgetElsewhere } from './forget-elsewhere.ts';
 import type { DeletionRequest, PurgeRequest, RoomsProtocol } from './protocol.ts';
 import { checkPurge, purgeHistory } from './purge-history.ts';
 import { createRoomJobs } from './room-jobs.ts';
-import { createRoomWork } from './room-work.ts';
 import type { RoomsDesk } from './rooms-desk.ts';
 
 /** Characters of `[A-Za-z0-9]` in the id of a job. */
@@ -19,7 +19,7 @@ const RESUMED_MAX = 1_000;
 /** When a deletion that another owner or storage keeps from going on is tried again. */
 const RESUME_RETRY_MS = 10_000;
 
-/** The messages that purge and delete. */
+/** The messages that purge, delete, and complete: the long work on rooms. */
 export type PurgeHandlers = Handlers<
   Pick<
     RoomsProtocol,
@@ -30,6 +30,7 @@ export type PurgeHandlers = Handlers<
     | 'rooms.read-jobs'
     | 'rooms.block-room'
     | 'rooms.run-room-work'
+    | 'rooms.complete-state'
   >
 >;
 
@@ -67,15 +68,14 @@ function resumeDeletions(context: TroupeContext, desk: DeletionDesk): void {
 
 /** Makes the handlers, and lets deletions go on that an earlier life has begun. */
 export function startPurging(context: TroupeContext, ground: PurgeGround): PurgeHandlers {
-  const { clock, env, ended, random } = context;
+  const { clock, env, random } = context;
   const self = context.ref('rooms');
   const crash = (error: unknown): void => context.crash(error);
-  const work = createRoomWork(self, clock, ended);
   const jobs = createRoomJobs(() => random.text(JOB_ID_LENGTH), crash);
   const { position, write } = ground;
+  const { work } = ground.desk;
   const desk: DeletionDesk = {
     ...ground.desk,
-    work,
     config: env.config,
     position,
     write,
@@ -107,6 +107,8 @@ export function startPurging(context: TroupeContext, ground: PurgeGround): Purge
     },
     'rooms.read-jobs': ({ by, value }) => jobs.find(by, value),
     'rooms.block-room': (request) => blockRoom({ ...desk, clock }, request),
+    'rooms.complete-state': (request) =>
+      later(work.afterOthers(request.roomId, () => completeState(desk, request))),
     'rooms.run-room-work': ({ work: slice }) => work.run(slice),
   };
 }

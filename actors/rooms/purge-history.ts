@@ -1,5 +1,6 @@
 import { findEvent, type StoredEvent } from '../../db/rooms/event-reader.ts';
 import { insertRoomChange } from '../../db/rooms/out-of-band-writer.ts';
+import { findPartialRoom } from '../../db/rooms/partial-reader.ts';
 import { readHiddenPage } from '../../db/rooms/purge-reader.ts';
 import { deleteEvents } from '../../db/rooms/purge-writer.ts';
 import { findRoom, type RoomRecord } from '../../db/rooms/room-reader.ts';
@@ -63,6 +64,12 @@ export async function checkPurge(
 ): Promise<{ readonly room: RoomRecord; readonly event: StoredEvent } | Refusal> {
   const room = await findRoom(desk.db, roomId);
   if (room === undefined) return refuse('M_NOT_FOUND', `there is no room ${roomId} that this server knows`);
+  if ((await findPartialRoom(desk.db, roomId)) !== undefined)
+    return refuse(
+      'M_UNKNOWN',
+      'the members of this room are still being fetched from other servers: purge its history when they are known',
+      { status: 503 },
+    );
   const event = await findEvent(desk.db, beforeEventId);
   if (event === undefined || event.roomId !== roomId)
     return refuse('M_NOT_FOUND', `there is no event ${beforeEventId} in this room`);
@@ -75,7 +82,7 @@ export async function checkPurge(
  * Deletes the history of a room before an event, in the order of `/messages`. It goes in slices between which everybody else is served; when
  * it ends before its time (storage is full, the server stops) the room is whole all the same, and the same purge asked again goes on.
  *
- * @returns refused with M_NOT_FOUND, M_BAD_JSON, or when storage cannot be written
+ * @returns refused with M_NOT_FOUND, M_BAD_JSON, M_UNKNOWN (503) while the room's state is not whole, or when storage cannot be written
  */
 export async function purgeHistory(desk: PurgeDesk, request: PurgeRequest): Promise<Purged | Refusal> {
   const { roomId, deleteLocalEvents } = request;

@@ -68,6 +68,9 @@ export async function receiveHistory(
     roomId,
     () => refuse('M_NOT_FOUND', `this server is in no room ${roomId}`),
     async (room) => {
+      // What the states of the past are made of is not whole, and what follows the join is decided about once more.
+      if (room.isPartial)
+        return refuse('M_UNKNOWN', `the members of ${roomId} are not all known yet`, { status: 503 });
       const stored = await storeOutliers(desk, {
         roomId,
         events: events.map(({ event }) => event),

@@ -5,6 +5,7 @@ import {
   setResolvedState,
   storeInboundEvent,
 } from '../../db/rooms/inbound-writer.ts';
+import { PLAIN_PLACEMENT } from '../../db/rooms/partial-writer.ts';
 import type { WriteStep } from '../../db/kit/write-set.ts';
 import { edgeIds, type Pdu } from '../../src/matrix/events/pdu.ts';
 import { stickyUntil } from '../../src/matrix/events/stickiness.ts';
@@ -15,17 +16,15 @@ import type { StateKey } from '../../src/matrix/rooms/auth-decision.ts';
 import { authEventKeys } from '../../src/matrix/rooms/auth-events.ts';
 import { authorise } from '../../src/matrix/rooms/auth-rules.ts';
 import { type Later, later } from '../kit/actor.ts';
-import type { InputOf } from '../kit/protocol.ts';
+import { findUnsigned, type Incoming } from './assess-event.ts';
 import { isRedaction } from './held-redactions.ts';
 import { membershipOfPdu, rowOfPdu } from './place-event.ts';
-import type { Received, RoomsProtocol } from './protocol.ts';
+import type { Received } from './protocol.ts';
 import { type ReceivedPdu, depthOf } from './received-pdu.ts';
 import type { Room } from './room-memory.ts';
 import { type EventPlace, eventSizeBytes } from './room-state.ts';
 import type { RoomsDesk } from './rooms-desk.ts';
 import { chooseStateGroup } from './state-groups.ts';
-
-type ReceiveEvent = InputOf<RoomsProtocol, 'rooms.receive-event'>;
 
 const CREATE: StateKey = { type: 'm.room.create', stateKey: '' };
 
@@ -101,6 +100,7 @@ function stage(
     missing: [],
     isRelated: relationOf(pdu.content) !== null,
     stickyUntil: stickyUntil(pdu, desk.clock.now()),
+    placement: room.isPartial ? PLAIN_PLACEMENT : null,
   };
   const steps = storeInboundEvent(stored, 0);
   steps.push(
@@ -125,7 +125,7 @@ export async function receiveLinear(
   room: Room,
   event: ReceivedPdu,
   receipt: Receipt,
-  { receivedFrom, isRelayed = false }: Pick<ReceiveEvent, 'receivedFrom' | 'isRelayed'>,
+  { receivedFrom, isRelayed = false, policy }: Pick<Incoming, 'receivedFrom' | 'isRelayed' | 'policy'>,
 ): Promise<Later<Received | Refusal> | undefined> {
   const { eventId, pdu } = event;
   if (!isPlain(desk, room, event, receipt)) return undefined;
@@ -133,6 +133,7 @@ export async function receiveLinear(
   const own = pdu.state_key === undefined ? [] : [{ type: pdu.type, stateKey: pdu.state_key }];
   await room.state.load([CREATE, ...own, ...keys]);
   if (!isAllowed(room, pdu, keys)) return undefined;
+  if (policy !== undefined && (await findUnsigned(desk, room, { event, policy })) !== null) return undefined;
   const { promise, resolve, reject } = Promise.withResolvers<number | Refusal>();
   const steps = stage(desk, room, event, receivedFrom, { committed: promise, offset: 0 });
   room.holds += 1;

@@ -33,6 +33,7 @@ function placeIfAllowed(desk: RoomsDesk, roomId: string, hidden: HiddenSticky): 
         receivedFrom,
         stateBefore: null,
         isFinal: true,
+        policy: { kind: 'refused', reason: 'it is still not signed' },
       };
       const assessed = await assessEvent(desk, room, incoming, await readExtremities(desk.db, room.roomNid));
       if (assessed.kind !== 'assessed' || assessed.rejection !== null) return false;

@@ -4,7 +4,6 @@ import { redact } from '../../src/matrix/events/redaction.ts';
 import { relationOf } from '../../src/matrix/events/relation.ts';
 import { type Refusal, refuse } from '../../src/matrix/refusal.ts';
 import { powerLevels } from '../../src/matrix/rooms/power-levels.ts';
-import { Later } from '../kit/actor.ts';
 import type { InputOf } from '../kit/protocol.ts';
 import type { RoomsProtocol } from './protocol.ts';
 import type { Room } from './room-memory.ts';
@@ -13,11 +12,11 @@ import {
   notInRoom,
   repeatTransaction,
   type RoomsDesk,
-  sendProposal,
   transactionKey,
   type Turn,
   withRoom,
 } from './rooms-desk.ts';
+import { sendProposal } from './send-proposal.ts';
 import type { Proposal } from './stage-event.ts';
 import { withoutKeys } from './without-keys.ts';
 
@@ -79,9 +78,11 @@ export async function redactEvent(desk: RoomsDesk, input: RedactEvent): Promise<
     // In memory before the redaction is staged: what is read before its commit is not redacted yet.
     if (target.stateKey !== null) await room.state.load([{ type: target.type, stateKey: target.stateKey }]);
     const isFirst = target.redactedBy === null && !room.redacting.has(eventId);
-    const redaction = isFirst && { redacts: eventId, parentOfRedacted: parentOf(target) };
-    const turn = sendProposal(desk, room, proposal, { transaction, ...redaction });
-    if (isFirst && turn instanceof Later) redactInMemory(room, target);
-    return turn;
+    const redaction = isFirst && {
+      redacts: eventId,
+      parentOfRedacted: parentOf(target),
+      staged: (now: Room) => redactInMemory(now, target),
+    };
+    return sendProposal(desk, room, proposal, { transaction, ...redaction });
   });
 }

@@ -1,8 +1,10 @@
 import { readHostsOfRoom } from '../../db/rooms/hosts-reader.ts';
 import { readJoinedLocalUserIds } from '../../db/rooms/membership-reader.ts';
+import { findPartialRoom } from '../../db/rooms/partial-reader.ts';
 import { findCurrentStateEvent } from '../../db/rooms/state-reader.ts';
 import { isJsonObject, type Json } from '../../src/kit/json.ts';
 import type { Pdu } from '../../src/matrix/events/pdu.ts';
+import { isOfServer } from '../../src/matrix/identifiers/domain.ts';
 import { type Refusal, refuse } from '../../src/matrix/refusal.ts';
 import { powerLevels } from '../../src/matrix/rooms/power-levels.ts';
 import type { RoomVersion } from '../../src/matrix/rooms/room-versions.ts';
@@ -34,7 +36,10 @@ function allowedRooms(joinRules: Pdu): readonly string[] {
   return rooms.slice(0, ALLOWED_ROOMS_MAX);
 }
 
-/** Whether a user is in one of the rooms; `unknown`: in none that this server is in, and it is not in all of them. */
+/**
+ * Whether a user is in one of the rooms; `unknown`: in none that this server knows all members of, and it does not know those of all. Who of its own users
+ * is in a room it knows always.
+ */
 async function isInAnyRoom(
   desk: RoomsDesk,
   roomIds: readonly string[],
@@ -45,6 +50,8 @@ async function isInAnyRoom(
     const member = await findCurrentStateEvent(desk.db, roomId, 'm.room.member', userId);
     if (member !== undefined && (JSON.parse(member.pdu) as Pdu).content['membership'] === 'join') return true;
     isUnknown ||= (await findCurrentStateEvent(desk.db, roomId, 'm.room.create', '')) === undefined;
+    isUnknown ||=
+      !isOfServer(userId, desk.serverName) && (await findPartialRoom(desk.db, roomId)) !== undefined;
   }
   return isUnknown ? 'unknown' : false;
 }

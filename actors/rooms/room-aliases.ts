@@ -12,6 +12,7 @@ import { aliasFacts, rowOf, writeOf } from './commit-events.ts';
 import type { RoomsProtocol } from './protocol.ts';
 import { draftOf } from './room-draft.ts';
 import type { Room } from './room-memory.ts';
+import { signTogether } from './room-policy.ts';
 import { loadFor, notInRoom, type RoomsDesk, withRoom } from './rooms-desk.ts';
 import { type StagedEvent, stageEvent } from './stage-event.ts';
 
@@ -68,6 +69,16 @@ async function stageCanonicalAlias(
   return isRefusal(event) ? event : { event, isNeeded: content !== null };
 }
 
+/** The event as the room's policy server lets it be sent; none where it does not. */
+async function signedOrNone(
+  desk: RoomsDesk,
+  room: Room,
+  event: StagedEvent,
+): Promise<readonly StagedEvent[]> {
+  const signed = await signTogether(desk.policy, room, [event]);
+  return isRefusal(signed) ? [] : signed;
+}
+
 /** Takes an alias away from a room that this server knows, with the sender's right to it already decided. */
 async function deleteAlone(
   context: TroupeContext,
@@ -109,7 +120,8 @@ export async function deleteAlias(
     const canonical = await stageCanonicalAlias(desk, room, input);
     if (isRefusal(canonical)) return alone();
     if (!canonical.isNeeded) return deleteAlone(context, write, steps, alias);
-    const { event } = canonical;
+    const [event] = await signedOrNone(desk, room, canonical.event);
+    if (event === undefined) return alone();
     const effects = { redacts: null, transaction: null };
     const position = await desk.commit({
       roomId,

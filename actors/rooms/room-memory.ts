@@ -1,9 +1,10 @@
 import type { ReadDb } from '../../db/kit/read-db.ts';
 import { type ForwardExtremity, readExtremities } from '../../db/rooms/head-reader.ts';
+import { findPartialRoom } from '../../db/rooms/partial-reader.ts';
 import { findRoom, type RoomRecord } from '../../db/rooms/room-reader.ts';
 import type { EventReference } from '../../src/matrix/events/build-event.ts';
 import { getRoomVersion, type RoomVersion } from '../../src/matrix/rooms/room-versions.ts';
-import { createRoomState, type RoomState } from './room-state.ts';
+import { createRoomState, currentStateSource, type RoomState } from './room-state.ts';
 import { referenceOf } from './stored-pdu.ts';
 
 /** Rooms in memory. */
@@ -21,6 +22,8 @@ export interface Room {
   readonly roomNid: number;
   readonly roomId: string;
   readonly version: RoomVersion;
+  /** Member events are missing from its states: whose is not there is not known, which is not the same as not being in the room. */
+  readonly isPartial: boolean;
   readonly state: RoomState;
   /** The events that the next event follows. */
   extremities: readonly EventReference[];
@@ -56,6 +59,7 @@ export function newRoom(roomNid: number, roomId: string, version: RoomVersion): 
     roomNid,
     roomId,
     version,
+    isPartial: false,
     state: createRoomState(null),
     extremities: [],
     depth: 0,
@@ -83,7 +87,8 @@ async function readRoom(db: ReadDb, roomId: string): Promise<Room | undefined> {
       roomNid: record.roomNid,
       roomId,
       version,
-      state: createRoomState({ db, roomId, version }),
+      isPartial: (await findPartialRoom(world, roomId)) !== undefined,
+      state: createRoomState(currentStateSource(db, roomId, version)),
       extremities: extremities.map(({ eventId, pdu }) => referenceOf(version, eventId, pdu)),
       depth: Math.max(0, ...extremities.map(({ depth }) => depth)),
       stateGroup: currentStateGroup(record, extremities),

@@ -1,4 +1,5 @@
 import type { ReadDb } from '../../db/kit/read-db.ts';
+import type { StoredEvent } from '../../db/rooms/event-reader.ts';
 import { findCurrentStateEvent } from '../../db/rooms/state-reader.ts';
 import type { Pdu } from '../../src/matrix/events/pdu.ts';
 import { isRefusal, type Refusal } from '../../src/matrix/refusal.ts';
@@ -56,14 +57,24 @@ export async function answerOf(event: Pick<StateEvent, 'eventId' | 'place'>): Pr
 
 /** Where the state of a room comes from. */
 export interface StateSource {
-  readonly db: ReadDb;
   readonly roomId: string;
   readonly version: RoomVersion;
+  /** The stored event at a place. */
+  find(type: string, stateKey: string): Promise<StoredEvent | undefined>;
+}
+
+/** The current state as it is stored. */
+export function currentStateSource(db: ReadDb, roomId: string, version: RoomVersion): StateSource {
+  return {
+    roomId,
+    version,
+    find: (type, stateKey) => findCurrentStateEvent(db, roomId, type, stateKey),
+  };
 }
 
 async function readStateEvent(source: StateSource, key: StateKey): Promise<StateEvent | null> {
-  const { db, roomId, version } = source;
-  const stored = await findCurrentStateEvent(db, roomId, key.type, key.stateKey);
+  const { version } = source;
+  const stored = await source.find(key.type, key.stateKey);
   if (stored === undefined) return null;
   return {
     ...referenceOf(version, stored.eventId, stored.pdu),

@@ -1,20 +1,20 @@
-import { storeEvent } from '../../db/rooms/writer.ts';
 import type { ReadDb } from '../../db/kit/read-db.ts';
 import type { TransactionKey } from '../../db/rooms/transaction-reader.ts';
 import type { Clock } from '../../src/kit/clock.ts';
-import { stickyUntil } from '../../src/matrix/events/stickiness.ts';
-import { isRefusal, type Refusal, refuse } from '../../src/matrix/refusal.ts';
-import { type CommitRows, rowOf, writeOf } from './commit-events.ts';
+import { type Refusal, refuse } from '../../src/matrix/refusal.ts';
+import type { BranchDesk } from './branch-state.ts';
+import type { CommitRows } from './commit-events.ts';
 import { type Later, later } from '../kit/actor.ts';
-import { type Departure, departureOf } from './leave-room.ts';
 import type { InviteDesk } from './refuse-invite.ts';
 import type { InputOf } from '../kit/protocol.ts';
 import type { ClientTransaction, RoomsProtocol, Sent } from './protocol.ts';
+import type { OwnOrder } from './own-order.ts';
 import type { Resolver } from './resolution.ts';
+import type { RoomWork } from './room-work.ts';
+import type { PolicyDesk } from './room-policy.ts';
 import type { Room, RoomMemory } from './room-memory.ts';
-import { answerOf } from './room-state.ts';
 import type { SettledCommits } from './settled-commits.ts';
-import { findSameState, placesOf, type Proposal, type Stage, stageEvent } from './stage-event.ts';
+import { placesOf, type Proposal, type Stage } from './stage-event.ts';
 import type { TransactionMemory } from './transaction-memory.ts';
 
 /** What the handlers of the actor share. */
@@ -28,6 +28,11 @@ export interface RoomsDesk extends InviteDesk {
   /** Resolves when no write of the room waits for its commit. */
   readonly settled: SettledCommits['settled'];
   readonly resolver: Resolver;
+  readonly known: BranchDesk['known'];
+  readonly policy: PolicyDesk;
+  /** The order of our own events where a policy server looks at them. */
+  readonly own: OwnOrder;
+  readonly work: RoomWork;
   /** Has events that have come looked at for others that wait for them, in a turn of its own. */
   reconsiderLater(roomId: string, eventIds: readonly string[]): void;
   /** Has many events redacted, in turns of their own. */
@@ -86,55 +91,4 @@ export async function withRoom<Answer = Turn>(
 export async function loadFor(room: Room, proposal: Proposal): Promise<void> {
   const places = room.state.load(placesOf(room, proposal));
   if (places !== undefined) await places;
-}
-
-/**
- * Stages an event and hands it to the commit. What it looks at was loaded: {@link loadFor}. A state event that only repeats the one
- * that stands is answered with that one, so that asking again does no harm.
- */
-export function sendProposal(
-  desk: RoomsDesk,
-  room: Room,
-  proposal: Proposal,
-  options: {
-    readonly redacts?: string;
-    /** What the event that it redacts relates to. */
-    readonly parentOfRedacted?: string | null;
-    /** The annotation that it makes: there is to be no second one like it. */
-    readonly annotation?: string;
-    readonly transaction?: TransactionKey | null;
-    /** This server leaves the room with it. */
-    readonly departure?: Departure | null;
-  } = {},
-): Turn {
-  const same = findSameState(room, proposal);
-  if (same !== undefined) return later(answerOf(same));
-  const { promise, resolve, reject } = Promise.withResolvers<number | Refusal>();
-  const place = { committed: promise, offset: 0 };
-  const event = stageEvent(room, proposal, place, desk.stage);
-  if (isRefusal(event)) return event;
-  const redacts = options.redacts ?? null;
-  const expiresTs = stickyUntil(event.built.pdu, desk.clock.now());
-  const sticky = expiresTs !== null && { stickyUntil: expiresTs };
-  const effects = { redacts, transaction: options.transaction ?? null, ...sticky };
-  const departure = options.departure ?? null;
-  const left = departure === null ? null : departureOf(room, 1);
-  const steps = [...storeEvent(writeOf(event, effects, desk.serverName), 0), ...(left?.steps ?? [])];
-  room.holds += 1;
-  if (redacts !== null) room.redacting.add(redacts);
-  const { annotation, parentOfRedacted } = options;
-  if (annotation !== undefined) room.annotating.add(annotation);
-  const finish = (outcome: number | Refusal): void => {
-    room.holds -= 1;
-    if (redacts !== null) room.redacting.delete(redacts);
-    if (annotation !== undefined) room.annotating.delete(annotation);
-    if (isRefusal(outcome) || left !== null) desk.rooms.discard(room);
-    resolve(outcome);
-  };
-  const rows = [rowOf(event, redacts, parentOfRedacted), ...(left === null ? [] : [left.row])];
-  const hosts = departure === null ? {} : { furtherHosts: departure.hosts };
-  desk.commit({ roomId: room.roomId, rows, steps, isOurs: true, ...hosts }).then(finish, reject);
-  const answer = answerOf({ eventId: event.built.eventId, place });
-  if (effects.transaction !== null) desk.transactions.remember(effects.transaction, answer);
-  return later(answer);
 }

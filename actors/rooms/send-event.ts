@@ -2,6 +2,7 @@ import type { JsonObject } from '../../src/kit/json.ts';
 import { relationOf } from '../../src/matrix/events/relation.ts';
 import { type Refusal, refuse } from '../../src/matrix/refusal.ts';
 import { ownerOfStateKey } from '../../src/matrix/rooms/owned-state.ts';
+import { isPolicyState } from '../../src/matrix/rooms/policy-server.ts';
 import type { InputOf } from '../kit/protocol.ts';
 import { annotationName, checkRelation } from './check-relation.ts';
 import { changeMembership, findMembership } from './change-membership.ts';
@@ -13,18 +14,18 @@ import {
   notInRoom,
   repeatTransaction,
   type RoomsDesk,
-  sendProposal,
   transactionKey,
   type Turn,
   withRoom,
 } from './rooms-desk.ts';
+import { sendProposal } from './send-proposal.ts';
 import type { Proposal } from './stage-event.ts';
 
 type SendEvent = InputOf<RoomsProtocol, 'rooms.send-event'>;
 type MembershipAction = InputOf<RoomsProtocol, 'rooms.change-membership'>['action'];
 
 /** Sends one event. Client-Server API v1.19, `PUT /rooms/{roomId}/send/…` and `…/state/…`. */
-export async function sendEvent(desk: RoomsDesk, input: SendEvent): Promise<Turn> {
+async function sendEvent(desk: RoomsDesk, input: SendEvent): Promise<Turn> {
   const { roomId, sender, event } = input;
   if (event.type === 'm.room.redaction' && event.stateKey === undefined) return sendRedaction(desk, input);
   if (event.type === 'm.room.member' && event.stateKey !== undefined)
@@ -47,6 +48,13 @@ export async function sendEvent(desk: RoomsDesk, input: SendEvent): Promise<Turn
     };
     return sendProposal(desk, room, proposal, { transaction, ...annotation });
   });
+}
+
+/** The same, after what of ours is under way in the room; what takes its policy server out of use does not wait for that server. */
+export function sendInOrder(desk: RoomsDesk, input: SendEvent): Promise<Turn> {
+  const { roomId, event } = input;
+  if (isPolicyState(event.type, event.stateKey)) return sendEvent(desk, input);
+  return desk.own.follow(roomId, () => sendEvent(desk, input));
 }
 
 /** A state key that could be nobody's is no matter of who may send it. MSC3757. */

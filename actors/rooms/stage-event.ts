@@ -119,25 +119,40 @@ function build(
   );
 }
 
+/** An event that is allowed after the newest ones and stands nowhere yet. */
+export interface DraftedEvent {
+  readonly built: BuiltEvent;
+  readonly depth: number;
+  readonly prevEvents: readonly EventReference[];
+}
+
 /**
- * Builds an event, authorises it at the room's current state and puts it into the room's memory, in one synchronous step.
- * Whoever stages must commit next, and discard the room when that fails.
+ * Builds the event that follows the newest ones, and authorises it at the room's current state: the room stays as it is.
  *
- * @param place where the commit that is to come will put it
- * @returns refused, the room untouched, with M_FORBIDDEN, M_TOO_LARGE or M_BAD_JSON
+ * @returns refused with M_FORBIDDEN, M_TOO_LARGE or M_BAD_JSON
  */
-export function stageEvent(
-  room: Room,
-  proposal: Proposal,
-  place: EventPlace,
-  stage: Stage,
-): StagedEvent | Refusal {
+export function draftEvent(room: Room, proposal: Proposal, stage: Stage): DraftedEvent | Refusal {
   const depth = Math.min(room.depth + 1, DEPTH_MAX);
   const prevEvents = room.extremities.slice(0, PREV_EVENTS_MAX);
   const built = build(room, proposal, { depth, prevEvents }, stage);
   if (isRefusal(built)) return built;
   const decision = authorise(room.version, { roomId: room.roomId, pdu: built.pdu }, room.state);
-  if (!decision.allowed) return refuse('M_FORBIDDEN', decision.reason);
+  return decision.allowed ? { built, depth, prevEvents } : refuse('M_FORBIDDEN', decision.reason);
+}
+
+/**
+ * Puts a drafted event into the room's memory, which has not changed since. Whoever stages must commit next, and discard the room when that
+ * fails.
+ *
+ * @param place where the commit that is to come will put it
+ */
+export function stageDraft(
+  room: Room,
+  proposal: Proposal,
+  { built, depth, prevEvents }: DraftedEvent,
+  place: EventPlace,
+  stage: Pick<Stage, 'numbers'>,
+): StagedEvent {
   const { type, stateKey } = proposal;
   const follows = prevEvents.map(({ eventId }) => eventId);
   const { eventId, sha256, pdu, json } = built;
@@ -161,4 +176,21 @@ export function stageEvent(
     follows,
     ...(follows.length > 1 && { resolvedStateGroup }),
   };
+}
+
+/**
+ * Builds an event, authorises it at the room's current state and puts it into the room's memory, in one synchronous step.
+ * Whoever stages must commit next, and discard the room when that fails.
+ *
+ * @param place where the commit that is to come will put it
+ * @returns refused, the room untouched, with M_FORBIDDEN, M_TOO_LARGE or M_BAD_JSON
+ */
+export function stageEvent(
+  room: Room,
+  proposal: Proposal,
+  place: EventPlace,
+  stage: Stage,
+): StagedEvent | Refusal {
+  const draft = draftEvent(room, proposal, stage);
+  return isRefusal(draft) ? draft : stageDraft(room, proposal, draft, place, stage);
 }

@@ -1,5 +1,5 @@
 import { readAwaitedIds } from '../../db/rooms/inbound-reader.ts';
-import { storeInboundEvent } from '../../db/rooms/inbound-writer.ts';
+import { recordResolvedState, storeInboundEvent } from '../../db/rooms/inbound-writer.ts';
 import { findRoom, type RoomRecord } from '../../db/rooms/room-reader.ts';
 import { findCurrentStateEvent } from '../../db/rooms/state-reader.ts';
 import type { EventsRow } from '../../db/rooms/stream-reader.ts';
@@ -81,6 +81,7 @@ async function writeOutliers(
     outliers.map(({ event }) => event.eventId),
   );
   let hasRedacted = false;
+  let hasRevealed = false;
   for (const outlier of outliers) {
     const { eventId, pdu } = outlier.event;
     ledger.steps.push(...storeOutlier(roomNid, outlier, receivedFrom, ledger.rows.length));
@@ -91,9 +92,13 @@ async function writeOutliers(
     const released = await findReleased(desk.db, version, roomId, { eventId, pdu });
     writeReleased(ledger, roomId, { eventId, pdu }, released);
     hasRedacted ||= released.length > 0;
+    hasRevealed ||= released.some(({ isRevealed }) => isRevealed);
   }
-  const outcome = await desk.commit({ roomId, ...ledger, isOurs: false });
   const inMemory = hasRedacted ? await desk.rooms.find(roomId) : undefined;
+  // What is seen from here on has the state that there was when it came.
+  if (hasRevealed && typeof inMemory?.stateGroup === 'number')
+    ledger.steps.push(recordResolvedState(roomNid, inMemory.stateGroup, ledger.rows.length - 1));
+  const outcome = await desk.commit({ roomId, ...ledger, isOurs: false });
   if (inMemory !== undefined) desk.rooms.discard(inMemory);
   return isRefusal(outcome) ? outcome : undefined;
 }

@@ -6,7 +6,8 @@ import type { InputOf, OutputOf } from '../kit/protocol.ts';
 import { AUTHORISED_VIA } from './change-membership.ts';
 import type { RoomsProtocol, Sent } from './protocol.ts';
 import { withoutKeys } from './without-keys.ts';
-import { loadFor, notInRoom, type RoomsDesk, sendProposal, type Turn, withRoom } from './rooms-desk.ts';
+import { loadFor, notInRoom, type RoomsDesk, type Turn, withRoom } from './rooms-desk.ts';
+import { sendProposal } from './send-proposal.ts';
 
 type UpdateProfile = InputOf<RoomsProtocol, 'rooms.update-profile'>;
 type UpdateMemberProfile = InputOf<RoomsProtocol, 'rooms.update-member-profile'>;

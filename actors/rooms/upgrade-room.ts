@@ -31,6 +31,7 @@ import {
 import type { RoomsProtocol } from './protocol.ts';
 import { draftOf } from './room-draft.ts';
 import { newRoom, type Room } from './room-memory.ts';
+import { signTogether } from './room-policy.ts';
 import { notInRoom, type RoomsDesk, withRoom } from './rooms-desk.ts';
 import { parseStoredPdu } from './stored-pdu.ts';
 import { type Proposal, type StagedEvent, stageEvent } from './stage-event.ts';
@@ -153,10 +154,12 @@ async function replaceRoom(
   const named = await findRoomId(desk, maker, version, createProposal(upgrade, null));
   if (isRefusal(named)) return named;
   const { roomId } = named;
-  const last = stageLastEvents(upgrade, draftOf(room), roomId);
+  const unsigned = stageLastEvents(upgrade, draftOf(room), roomId);
+  if (isRefusal(unsigned)) return unsigned;
+  const last = await signTogether(desk.policy, room, unsigned);
   if (isRefusal(last)) return last;
   const isNamedByCreate = version.roomIdFormat === 'create-event';
-  const create = isNamedByCreate ? named.create : createProposal(upgrade, last[0].built.eventId);
+  const create = isNamedByCreate ? named.create : createProposal(upgrade, unsigned[0].built.eventId);
   const made = stageNewRoom(upgrade, roomId, create, last.length);
   if (isRefusal(made)) return refusalOf(made);
   const { room: successor, events } = made;

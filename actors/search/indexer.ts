@@ -59,7 +59,7 @@ async function readRows(db: ReadDb, from: number, to: number): Promise<Page> {
 }
 
 function isEnding({ change }: RoomRow): boolean {
-  return change === 'purged' || change === 'deleted';
+  return change === 'purged' || change === 'deleted' || change === 'completed';
 }
 
 /** The steps that index what is said in rows, and take out what they redact. */

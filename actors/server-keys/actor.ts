@@ -112,6 +112,10 @@ async function findKeys(
 ): Promise<FoundKey[]> {
   const { book, fetcher } = trust;
   const byServer = groupByServer(wanted);
+  book.noteUse(
+    byServer.map(({ serverName }) => serverName),
+    reason === 'events',
+  );
   let lacking = await lackingOf(trust, byServer);
   if (lacking.length >= NOTARIES_FIRST_SERVERS_MIN) {
     await fetcher.fetchFromNotaries(lacking);

@@ -7,6 +7,7 @@ import { type KeysOfServer, type KnownKeys, learnKeys } from '../../src/federati
 import { type ServerKey, verifyKeyOf } from '../../src/matrix/signing.ts';
 import { commit } from '../commit.ts';
 import type { TroupeContext } from '../environment.ts';
+import { createKeyUses, type KeyUses } from './key-uses.ts';
 
 /** Servers whose keys are held in memory. */
 export const SERVERS_IN_MEMORY_MAX = 5_000;
@@ -20,6 +21,8 @@ export interface KeyBook {
    * @param isDirect whether that server said so itself, or a notary
    */
   add(document: KeyDocument, isDirect: boolean): Promise<void>;
+  /** Keys of these servers are needed: those that are needed least are forgotten when there are too many. */
+  noteUse: KeyUses['note'];
   /** The keys of this server; the newest last. */
   ownKeys(): Promise<readonly OwnKey[]>;
   /** Those of them that may sign. */
@@ -31,6 +34,8 @@ export function openKeyBook(context: TroupeContext): KeyBook {
   const { env, clock, log } = context;
   const { db, config, serverKey } = env;
   const inMemory = new LRUCache<string, Promise<KnownKeys>>({ max: SERVERS_IN_MEMORY_MAX });
+
+  const uses = createKeyUses(context);
 
   const ownRows = () => db.all(readAllSigningKeys, {});
 
@@ -69,6 +74,7 @@ export function openKeyBook(context: TroupeContext): KeyBook {
   }
 
   return {
+    noteUse: (serverNames, isForEvents) => uses.note(serverNames, isForEvents),
     // Ours are few, and stand in another table.
     keysOf: async (serverName) =>
       serverName === config.server.name ? readOwn() : (await knownOf(serverName)).keys,
@@ -96,7 +102,7 @@ export function openKeyBook(context: TroupeContext): KeyBook {
         ...(learnt.isNewest ? [storeDocument(serverName, stored)] : []),
       ];
       if (steps.length === 0) return;
-      const outcome = await commit(context, steps);
+      const outcome = await commit(context, [...steps, ...uses.stepsForStored(serverName)]);
       if (outcome.kind !== 'committed') log.warn('keys of a server were not stored', { serverName, outcome });
     },
   };

@@ -10,7 +10,7 @@ import type { KeysOfServer } from '../../src/federation/trust/known-keys.ts';
 import { type BackoffPolicy, backoffMs } from '../../src/kit/backoff.ts';
 import type { TroupeContext } from '../environment.ts';
 import type { KeyBook } from './key-book.ts';
-import { createTurnstile, type Turnstile } from './turnstile.ts';
+import { createTurnstile, type Turnstile } from '../turnstile.ts';
 
 /**
  * For whom keys are fetched. `events`: what servers that we know have sent. `caller`: a request that says it comes from the server; `others`: who asks

@@ -68,22 +68,29 @@ export async function storeRoom(source: RoomSource, roomId: string): Promise<voi
   }
 }
 
-/** Puts a user into the directory as the user stands to a room now. */
-async function storeMember(source: RoomSource, roomId: string, userId: string): Promise<void> {
+/** What puts a user into the directory as the user stands to a room now. */
+async function stepsOfMember(source: RoomSource, roomId: string, userId: string): Promise<WriteStep[]> {
   const { db, serverName } = source;
   const member = await findDirectoryMember(db, roomId, userId);
-  if (member === undefined) {
-    await source.write([removePlace(userId, roomId)]);
-    return;
-  }
+  if (member === undefined) return [removePlace(userId, roomId)];
   const own = isOfServer(userId, serverName) ? await source.profileSteps(userId) : [];
-  const steps = [...own, ...memberSteps(member, roomId, await isOpen(db, roomId), serverName)];
-  if (steps.length > 0) await source.write(steps);
+  return [...own, ...memberSteps(member, roomId, await isOpen(db, roomId), serverName)];
 }
 
-/** Puts in what a change may have made different. What is written is how things stand now, so that doing it twice does no harm. */
-export async function applyChange(source: RoomSource, change: DirectoryChange): Promise<void> {
-  const { roomId, type, stateKey } = change;
-  if (type === 'm.room.member' && stateKey !== null) await storeMember(source, roomId, stateKey);
-  else if (type === null || stateKey === '') await storeRoom(source, roomId);
+/**
+ * Puts in what changes may have made different; of many members at once, as when a room becomes whole, with one write. What is written is how things
+ * stand now, so that doing it twice does no harm.
+ */
+export async function applyChanges(source: RoomSource, changes: readonly DirectoryChange[]): Promise<void> {
+  let steps: WriteStep[] = [];
+  for (const { roomId, type, stateKey } of changes) {
+    if (type === 'm.room.member' && stateKey !== null) {
+      steps.push(...(await stepsOfMember(source, roomId, stateKey)));
+    } else if (type === null || stateKey === '') {
+      if (steps.length > 0) await source.write(steps);
+      steps = [];
+      await storeRoom(source, roomId);
+    }
+  }
+  if (steps.length > 0) await source.write(steps);
 }

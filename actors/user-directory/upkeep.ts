@@ -11,7 +11,7 @@ import { commit } from '../commit.ts';
 import type { TroupeContext } from '../environment.ts';
 import { entrySteps } from './directory-entry.ts';
 import type { DirectoryState } from './protocol.ts';
-import { applyChange, type RoomSource, storeRoom } from './room-entries.ts';
+import { applyChanges, type RoomSource, storeRoom } from './room-entries.ts';
 
 /** Changes that are read at once. */
 const CHANGES_PAGE = 100;
@@ -120,7 +120,7 @@ async function followEvents(work: Work): Promise<void> {
   while (work.looked < work.target && !context.ended.aborted) {
     const to = work.target;
     const page = await readDirectoryChanges(context.env.db, work.looked, to, CHANGES_PAGE);
-    for (const change of page) await applyChange(source, change);
+    await applyChanges(source, page);
     const last = page.at(-1);
     // One position holds one change at most.
     work.looked = last !== undefined && page.length === CHANGES_PAGE ? last.position : to;

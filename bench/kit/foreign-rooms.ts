@@ -30,6 +30,7 @@ export async function moveIn(program: Program, room: ForeignRoom, userIds: reado
     state,
     authChain: state,
     receivedFrom: domainOf(room.creator) ?? '',
+    partial: null,
   });
   if (reply.kind !== 'sent') throw new Error(`accept-join: ${reply.error}`);
 }

@@ -1,5 +1,6 @@
 import { defineQuery } from '../kit/query.ts';
 import { step, type WriteStep } from '../kit/write-set.ts';
+import type { WaitingEvent } from './reader.ts';
 
 /** Answers that are remembered for one server: it sends one transaction after the other, and only the last one again. */
 export const ANSWERS_PER_ORIGIN_MAX = 20;
@@ -48,5 +49,25 @@ export function storeAnswer(origin: string, txnId: string, answer: string, now: 
     step(insertAnswer, { origin, txnId, answer, now }),
     step(deleteOlderAnswers, { origin, kept: ANSWERS_PER_ORIGIN_MAX }),
     step(deleteOldAnswers, { before: now - ANSWER_KEPT_MS, limit: FORGOTTEN_AT_ONCE }),
+  ];
+}
+
+export const insertWaiting = defineQuery<WaitingEvent & Record<string, string | number>>({
+  name: 'federation-receiver.insert-waiting',
+  sql: `
+    INSERT OR IGNORE INTO waiting_events (event_id, room_id, origin, pdu, received_ts)
+    VALUES (:eventId, :roomId, :origin, :pdu, :receivedTs)`,
+});
+
+export const deleteWaiting = defineQuery<{ readonly eventIds: string }>({
+  name: 'federation-receiver.delete-waiting',
+  sql: 'DELETE FROM waiting_events WHERE event_id IN (SELECT value FROM json_each(:eventIds))',
+});
+
+/** The steps that keep events until their place is known, and let go of others. */
+export function storeWaiting(events: readonly WaitingEvent[], letGo: readonly string[]): WriteStep[] {
+  return [
+    ...(letGo.length > 0 ? [step(deleteWaiting, { eventIds: JSON.stringify(letGo) })] : []),
+    ...events.map((event) => step(insertWaiting, { ...event })),
   ];
 }

@@ -12,11 +12,15 @@ export interface OutgoingEvent {
   readonly isRedacted: 0 | 1;
 }
 
-/** An event that was made here. */
+/** An event that this server sends: one that was made here, or one that came through it. */
 export interface OwnEvent {
+  /** Its position on the events stream. */
   readonly eventNid: number;
   readonly eventId: string;
   readonly roomId: string;
+  readonly sender: string;
+  /** 1: another server has made it, and gave it to this one to send on. */
+  readonly isRelayed: 0 | 1;
   /** Of a member event: whose it is. */
   readonly memberId: string | null;
   readonly membership: string | null;
@@ -24,19 +28,36 @@ export interface OwnEvent {
   readonly stateGroup: number | null;
 }
 
-export const outgoingEvents = defineQuery<{ readonly eventNids: string }, OutgoingEvent>({
+type OfNumbers = { readonly eventNids: string };
+
+const OUTGOING_COLUMNS = `
+           wanted.value AS eventNid, e.event_id AS eventId, r.room_version AS roomVersion, e.pdu AS pdu,
+           e.redacted_by IS NOT NULL AS isRedacted`;
+
+export const outgoingEvents = defineQuery<OfNumbers, OutgoingEvent>({
   name: 'federation-sender.read-outgoing',
   sql: `
-    SELECT e.event_nid AS eventNid, e.event_id AS eventId, r.room_version AS roomVersion, e.pdu AS pdu,
-           e.redacted_by IS NOT NULL AS isRedacted
+    SELECT ${OUTGOING_COLUMNS}
       FROM json_each(:eventNids) wanted
      CROSS JOIN events e ON e.event_nid = wanted.value
+      JOIN rooms r ON r.room_nid = e.room_nid
+     WHERE e.stream_ordering IS NULL OR e.stream_ordering = e.event_nid`,
+  scans: ['wanted'],
+});
+
+/** Those that were stored before they came into the timeline: their number is not their position. */
+export const outgoingLateEvents = defineQuery<OfNumbers, OutgoingEvent>({
+  name: 'federation-sender.read-outgoing-late',
+  sql: `
+    SELECT ${OUTGOING_COLUMNS}
+      FROM json_each(:eventNids) wanted
+     CROSS JOIN events e ON e.stream_ordering = wanted.value
       JOIN rooms r ON r.room_nid = e.room_nid`,
   scans: ['wanted'],
 });
 
 /** The leaves with which a room that was deleted ended for our users: all that is left of it. */
-export const outgoingLeaves = defineQuery<{ readonly eventNids: string }, OutgoingEvent>({
+export const outgoingLeaves = defineQuery<OfNumbers, OutgoingEvent>({
   name: 'federation-sender.read-outgoing-leaves',
   sql: `
     SELECT m.position AS eventNid, m.event_id AS eventId, m.room_version AS roomVersion, m.pdu AS pdu, 0 AS isRedacted
@@ -45,35 +66,48 @@ export const outgoingLeaves = defineQuery<{ readonly eventNids: string }, Outgoi
   scans: ['wanted'],
 });
 
-/** Those of the events that there are still, by their numbers. */
+/** Those of the events that there are still, by their positions. */
 export async function readOutgoingEvents(
   db: ReadDb,
   eventNids: readonly number[],
 ): Promise<ReadonlyMap<number, OutgoingEvent>> {
-  if (eventNids.length === 0) return new Map();
-  const found = await db.all(outgoingEvents, { eventNids: JSON.stringify(eventNids) });
-  const events = new Map(found.map((event) => [event.eventNid, event]));
-  const missing = eventNids.filter((eventNid) => !events.has(eventNid));
-  if (missing.length === 0) return events;
-  const leaves = await db.all(outgoingLeaves, { eventNids: JSON.stringify(missing) });
-  for (const leave of leaves) events.set(leave.eventNid, leave);
+  const events = new Map<number, OutgoingEvent>();
+  for (const query of [outgoingEvents, outgoingLateEvents, outgoingLeaves]) {
+    const missing = eventNids.filter((eventNid) => !events.has(eventNid));
+    if (missing.length === 0) break;
+    // Each looks for what those before it did not find, which is hardly ever anything.
+    for (const event of await db.all(query, { eventNids: JSON.stringify(missing) }))
+      events.set(event.eventNid, event);
+  }
   return events;
 }
 
-export const ownEvents = defineQuery<{ readonly after: number; readonly limit: number }, OwnEvent>({
-  name: 'federation-sender.read-own-events',
-  sql: `
-    SELECT e.event_nid AS eventNid, e.event_id AS eventId, r.room_id AS roomId, e.state_group AS stateGroup,
+const OWN_COLUMNS = `
+           e.event_id AS eventId, r.room_id AS roomId, json_extract(e.pdu, '$.sender') AS sender,
+           coalesce(e.is_relayed, 0) AS isRelayed, e.state_group AS stateGroup,
            CASE k.type WHEN 'm.room.member' THEN k.state_key END AS memberId,
            CASE k.type WHEN 'm.room.member' THEN json_extract(e.pdu, '$.content.membership') END AS membership
       FROM events e
       JOIN rooms r ON r.room_nid = e.room_nid
-      LEFT JOIN state_keys k ON k.state_key_nid = e.state_key_nid
-     WHERE e.event_nid > :after AND e.received_from IS NULL
-     ORDER BY e.event_nid LIMIT :limit`,
+      LEFT JOIN state_keys k ON k.state_key_nid = e.state_key_nid`;
+
+export const ownEvents = defineQuery<{ readonly after: number; readonly limit: number }, OwnEvent>({
+  name: 'federation-sender.read-own-events',
+  sql: `
+    SELECT * FROM (
+      SELECT e.event_nid AS eventNid, ${OWN_COLUMNS}
+       WHERE e.event_nid > :after AND (e.received_from IS NULL OR e.is_relayed = 1)
+         AND (e.stream_ordering IS NULL OR e.stream_ordering = e.event_nid)
+       ORDER BY e.event_nid LIMIT :limit)
+    UNION ALL
+    SELECT * FROM (
+      SELECT e.stream_ordering AS eventNid, ${OWN_COLUMNS}
+       WHERE e.stream_ordering > :after AND e.is_relayed = 1 AND e.stream_ordering <> e.event_nid
+       ORDER BY e.stream_ordering LIMIT :limit)
+    ORDER BY 1 LIMIT :limit`,
 });
 
-/** Events that were made here, by number, after one of them. */
+/** Events that this server sends, by their positions, after one of them. */
 export function readOwnEvents(db: ReadDb, after: number, limit: number): Promise<OwnEvent[]> {
   return db.all(ownEvents, { after, limit });
 }

@@ -87,9 +87,33 @@ export const unsentEvents = defineQuery<
      WHERE destination = :destination ORDER BY event_nid LIMIT :limit`,
 });
 
-/** Events that wait for a server, the oldest first: of each room the newest. */
+/** Events that wait for a server, the oldest first: of each room those that no other one leads back to. */
 export function readUnsentEvents(db: ReadDb, destination: string, limit: number): Promise<UnsentEvent[]> {
   return db.all(unsentEvents, { destination, limit });
+}
+
+/** A room of which something waits for a server. */
+export interface UnsentRoom {
+  readonly destination: string;
+  readonly roomId: string;
+}
+
+export const unsentEventsOfRooms = defineQuery<{ readonly rooms: string }, UnsentRoom & UnsentEvent>({
+  name: 'federation-sender.read-unsent-of-rooms',
+  sql: `
+    SELECT u.destination, u.room_id AS roomId, u.event_nid AS eventNid
+      FROM json_each(:rooms) wanted
+     CROSS JOIN unsent_events u ON u.destination = json_extract(wanted.value, '$.destination')
+                               AND u.room_id = json_extract(wanted.value, '$.roomId')`,
+  scans: ['wanted'],
+});
+
+/** The events that are noted for some servers in some rooms. */
+export async function readUnsentOfRooms(
+  db: ReadDb,
+  rooms: readonly UnsentRoom[],
+): Promise<readonly (UnsentRoom & UnsentEvent)[]> {
+  return rooms.length === 0 ? [] : db.all(unsentEventsOfRooms, { rooms: JSON.stringify(rooms) });
 }
 
 export const sentDeviceList = defineQuery<

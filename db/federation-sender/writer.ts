@@ -29,20 +29,22 @@ export const deleteFailing = defineQuery<{ readonly destination: string }>({
   sql: 'DELETE FROM failing_destinations WHERE destination = :destination',
 });
 
-export const upsertUnsent = defineQuery<{
+export const insertUnsent = defineQuery<{
   readonly destination: string;
   readonly roomId: string;
   readonly eventNid: number;
 }>({
-  name: 'federation-sender.upsert-unsent',
+  name: 'federation-sender.insert-unsent',
   sql: `
-    INSERT INTO unsent_events (destination, room_id, event_nid) VALUES (:destination, :roomId, :eventNid)
-    ON CONFLICT (destination, room_id) DO UPDATE SET event_nid = max(event_nid, excluded.event_nid)`,
+    INSERT OR IGNORE INTO unsent_events (destination, room_id, event_nid)
+    VALUES (:destination, :roomId, :eventNid)`,
 });
 
-export const deleteUnsentUpTo = defineQuery<{ readonly destination: string; readonly upTo: number }>({
-  name: 'federation-sender.delete-unsent-up-to',
-  sql: 'DELETE FROM unsent_events WHERE destination = :destination AND event_nid <= :upTo',
+export const deleteUnsent = defineQuery<{ readonly destination: string; readonly eventNids: string }>({
+  name: 'federation-sender.delete-unsent',
+  sql: `
+    DELETE FROM unsent_events
+     WHERE destination = :destination AND event_nid IN (SELECT value FROM json_each(:eventNids))`,
 });
 
 export const upsertSentDeviceList = defineQuery<{
@@ -71,18 +73,22 @@ export function storeFailing(destination: string, failing: FailingDestination | 
 /** What became of a server's events. */
 export interface EventProgress {
   readonly destination: string;
-  /** It has what is noted as unsent up to here. */
+  /** It has what was for it up to here, but for what is noted as unsent. */
   readonly sentUpTo: number;
   readonly lastHeardTs: number | null;
   /** What is to be noted as unsent. */
   readonly unsent: readonly UnsentEvent[];
+  /** What needs to be noted no more: it was sent, or what is noted leads back to it. */
+  readonly settled: readonly number[];
 }
 
 /** The steps that store how far a server is. */
-export function storeProgress({ destination, sentUpTo, lastHeardTs, unsent }: EventProgress): WriteStep[] {
+export function storeProgress(progress: EventProgress): WriteStep[] {
+  const { destination, sentUpTo, lastHeardTs, unsent, settled } = progress;
+  const eventNids = JSON.stringify(settled);
   return [
     step(upsertDestination, { destination, eventsSentUpTo: sentUpTo, lastHeardTs }),
-    ...(sentUpTo > 0 ? [step(deleteUnsentUpTo, { destination, upTo: sentUpTo })] : []),
-    ...unsent.map(({ roomId, eventNid }) => step(upsertUnsent, { destination, roomId, eventNid })),
+    ...(settled.length > 0 ? [step(deleteUnsent, { destination, eventNids })] : []),
+    ...unsent.map(({ roomId, eventNid }) => step(insertUnsent, { destination, roomId, eventNid })),
   ];
 }

@@ -55,6 +55,25 @@ export async function findReceiptPlace(
   return { isForward: place.present === null || place.next > place.present };
 }
 
+export const eventOfReceipt = defineQuery<Omit<PlaceParams, 'eventId'>, { readonly eventId: string }>({
+  name: 'receipts.event-of-receipt',
+  sql: `
+    SELECT p.event_id AS eventId
+      FROM rooms r
+      JOIN user_ids u ON u.user_id = :userId
+      JOIN receipts p ON p.room_nid = r.room_nid AND p.user_nid = u.user_nid
+                     AND p.type = :type AND p.thread_id = :threadId
+     WHERE r.room_id = :roomId`,
+});
+
+/** The event up to which a user has read, known or not; undefined where there is no receipt. `threadId` is `''` for an unthreaded one. */
+export async function findReceiptEvent(
+  db: ReadDb,
+  { roomId, userId, type, threadId }: Omit<PlaceParams, 'eventId'>,
+): Promise<string | undefined> {
+  return (await db.find(eventOfReceipt, { roomId, userId, type, threadId }))?.eventId;
+}
+
 export const receiptsOfRoom = defineQuery<
   { readonly roomId: string; readonly from: number; readonly to: number },
   StoredReceipt

@@ -1,6 +1,7 @@
 import { defineQuery, type Query } from '../kit/query.ts';
 import { step, type WriteStep } from '../kit/write-set.ts';
 import { insertRoomChange } from './out-of-band-writer.ts';
+import { deletePartialRoom } from './partial-writer.ts';
 import { raiseDeletedNumbers } from './purge-writer.ts';
 import { CURRENT_STATE_BYTES, LOCAL_MEMBERSHIP_BYTES, NUMBERS_ROW_BYTES } from './row-sizes.ts';
 
@@ -130,6 +131,24 @@ export const deletePurgeEnd = defineQuery<OfRoom>({
   sql: 'DELETE FROM purged_histories WHERE room_nid = :roomNid',
 });
 
+export const deletePlacementsOfRoom = defineQuery<Some, { readonly deleted: number }>({
+  name: 'rooms.delete-partial-placements-of-room',
+  sql: `
+    DELETE FROM partial_placements
+     WHERE position IN (
+       SELECT position FROM partial_placements INDEXED BY partial_placements_by_room WHERE room_nid = :roomNid LIMIT :limit)
+    RETURNING 1 AS deleted`,
+});
+
+export const deletePreparedStatesOfRoom = defineQuery<Some, { readonly deleted: number }>({
+  name: 'rooms.delete-prepared-states-of-room',
+  sql: `
+    DELETE FROM prepared_states
+     WHERE room_nid = :roomNid AND state_group IN (
+       SELECT state_group FROM prepared_states WHERE room_nid = :roomNid LIMIT :limit)
+    RETURNING 1 AS deleted`,
+});
+
 /** A table of which a room's rows go a few at a time. Each row deleted is a row of the outcome; `rowBytes` is what it took, about. */
 export interface RoomTable {
   readonly query: Query<Some>;
@@ -143,6 +162,8 @@ export const ROOM_TABLES: readonly RoomTable[] = [
   { query: deleteStateChangesOfRoom, rowBytes: 3 * NUMBERS_ROW_BYTES },
   { query: deleteResolvedStatesOfRoom, rowBytes: 2 * NUMBERS_ROW_BYTES },
   { query: deleteLocalMembershipsOfRoom, rowBytes: LOCAL_MEMBERSHIP_BYTES },
+  { query: deletePlacementsOfRoom, rowBytes: 3 * NUMBERS_ROW_BYTES },
+  { query: deletePreparedStatesOfRoom, rowBytes: NUMBERS_ROW_BYTES },
 ];
 
 /** The step that deletes some rows of a room. Its rows are as many as those it has deleted. */
@@ -191,6 +212,7 @@ export function hideRoom(
     step(raiseDeletedNumbers, { roomNid, stateGroup }),
     step(deleteAliasesOfRoom, { roomNid }),
     step(deleteRoomRow, { roomNid }),
+    step(deletePartialRoom, { roomNid }),
     step(insertRoomChange, { roomId, change: 'deleted' }, { positionOffset }),
   ];
 }

@@ -1,5 +1,6 @@
 import { defineQuery } from '../kit/query.ts';
 import type { ReadDb } from '../kit/read-db.ts';
+import { countUnseenServers } from './hosts-reader.ts';
 
 type OfRoom = { readonly roomId: string };
 
@@ -137,9 +138,10 @@ export async function readChildren(db: ReadDb, roomId: string): Promise<readonly
   return toStateEvents(await db.all(readChildState, { roomId }));
 }
 
-/** How many users are in a room; 0 for an unknown one. */
+/** How many users are in a room, or at least are where not all members are known yet; 0 for an unknown one. */
 export async function countJoined(db: ReadDb, roomId: string): Promise<number> {
-  return (await db.get(countJoinedMembers, { roomId })).joined;
+  const { joined } = await db.get(countJoinedMembers, { roomId });
+  return joined + (await countUnseenServers(db, roomId));
 }
 
 /** The ids of all rooms of the public directory, ascending. Cost: those rooms, however many others there are. */

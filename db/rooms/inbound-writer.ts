@@ -2,6 +2,7 @@ import { internStateKey, internUser, STATE_KEY_NID, USER_NID } from '../internin
 import { defineQuery } from '../kit/query.ts';
 import { step, type WriteStep } from '../kit/write-set.ts';
 import { replaceCurrentStateByEvent } from './out-of-band-writer.ts';
+import { notePlacement, type Placement } from './partial-writer.ts';
 import { endRelation, storeRelation } from './relation-writer.ts';
 import { endSticky, revealSticky, storeSticky } from './sticky-writer.ts';
 import { type StateGroupWrite, storeStateGroup } from './state-group-writer.ts';
@@ -52,6 +53,11 @@ export const updateReceivedEvent = defineQuery<
     UPDATE events SET stream_ordering = CASE WHEN :isVisible = 1 THEN :position END, state_group = :stateGroup,
                       rejection = :rejection, pdu = :pdu
      WHERE event_id = :eventId AND stream_ordering IS NULL`,
+});
+
+export const markRelayedEvent = defineQuery<OfEvent>({
+  name: 'rooms.mark-relayed-event',
+  sql: 'UPDATE events SET is_relayed = 1 WHERE event_id = :eventId',
 });
 
 export const checkExtremities = defineQuery<
@@ -190,6 +196,8 @@ export interface InboundEvent {
   readonly isRelated?: boolean;
   /** When it stops being sticky, in milliseconds since the Unix epoch; absent or null: it is not, or it is rejected. */
   readonly stickyUntil?: number | null;
+  /** Of an event that comes into the graph of a room whose state is not whole; absent or null: it is whole, or the event does not. */
+  readonly placement?: Placement | null;
 }
 
 /** Older room versions allow numbers that cannot be counted with: they stop at the greatest that can. */
@@ -218,7 +226,14 @@ export function storeInboundEvent(event: InboundEvent, positionOffset: number): 
   if (event.isRelated === true && event.isVisible) steps.push(storeRelation(eventId));
   if (typeof event.stickyUntil === 'number') steps.push(storeSticky(eventId, event.stickyUntil));
   if (event.stateGroup !== null) steps.push(...storeStateGroup(roomNid, event.stateGroup));
+  const { placement = null } = event;
+  if (placement !== null) steps.push(notePlacement(roomNid, eventId, placement, positionOffset));
   return steps;
+}
+
+/** The step that notes that an event of another server goes on to the others of its room from here. It is stored by then. */
+export function markRelayed(eventId: string): WriteStep {
+  return step(markRelayedEvent, { eventId });
 }
 
 /** How a room's forward extremities change. */

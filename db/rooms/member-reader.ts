@@ -1,5 +1,6 @@
 import { defineQuery } from '../kit/query.ts';
 import type { ReadDb } from '../kit/read-db.ts';
+import { countUnseenServers } from './hosts-reader.ts';
 import { eventIdsOf, findStateGroupAt } from './state-reader.ts';
 
 /** A member as current state has it. */
@@ -141,9 +142,14 @@ export async function readJoinedUserIdsAt(
   return (await db.all(readJoinedUsersOfGroup, { stateGroup })).map((row) => row.userId);
 }
 
-/** How many are joined and invited; zeros for an unknown room. */
+/**
+ * How many are joined and invited; zeros for an unknown room. Of a room whose members are not all known yet: at least so many, since each server
+ * that was named as being there has somebody joined.
+ */
 export async function countMembers(db: ReadDb, roomId: string): Promise<MemberCounts> {
-  return (await db.find(countMembersOfRoom, { roomId })) ?? { joined: 0, invited: 0 };
+  const counts = await db.find(countMembersOfRoom, { roomId });
+  if (counts === undefined) return { joined: 0, invited: 0 };
+  return { ...counts, joined: counts.joined + (await countUnseenServers(db, roomId)) };
 }
 
 /**

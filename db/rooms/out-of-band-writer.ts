@@ -1,6 +1,7 @@
 import { internStateKey, internUser, STATE_KEY_NID, USER_NID } from '../interning/queries.ts';
 import { defineQuery } from '../kit/query.ts';
 import { step, type WriteStep } from '../kit/write-set.ts';
+import { forgetPartialRoom } from './partial-writer.ts';
 import { countStateCheckpoint, storeStateGroup } from './state-group-writer.ts';
 import type { RoomChange } from './stream-reader.ts';
 import { insertRoom } from './writer.ts';
@@ -133,6 +134,7 @@ export function forgetStateOfRoom(roomNid: number): WriteStep[] {
     step(deleteCurrentState, { roomNid }),
     step(deleteExtremities, { roomNid }),
     step(clearResolvedState, { roomNid }),
+    ...forgetPartialRoom(roomNid),
   ];
 }
 

@@ -87,6 +87,37 @@ export const readHiddenStickyQuery = defineQuery<
      ORDER BY s.event_nid LIMIT :limit`,
 });
 
+/** A sticky event that was made here. */
+export interface OwnSticky {
+  readonly eventId: string;
+  /** Its place on the events stream. */
+  readonly position: number;
+}
+
+export const readOwnStickyQuery = defineQuery<
+  { readonly roomId: string; readonly now: number; readonly limit: number },
+  OwnSticky
+>({
+  name: 'rooms.read-own-sticky-events',
+  sql: `
+    SELECT * FROM (
+      SELECT e.event_id AS eventId, s.position
+        FROM rooms r
+        JOIN sticky_events s ON s.room_nid = r.room_nid AND s.position IS NOT NULL
+        JOIN events e ON e.event_nid = s.event_nid
+       WHERE r.room_id = :roomId AND s.expires_ts > :now AND e.received_from IS NULL
+       ORDER BY s.position DESC LIMIT :limit)
+     ORDER BY position LIMIT :limit`,
+});
+
+/** Living sticky events of a room that were made here, the newest, oldest first. `now`: milliseconds since the Unix epoch. */
+export function readOwnSticky(
+  db: ReadDb,
+  question: { readonly roomId: string; readonly now: number; readonly limit: number },
+): Promise<readonly OwnSticky[]> {
+  return db.all(readOwnStickyQuery, question);
+}
+
 export const readRoomsOfHiddenSticky = defineQuery<
   { readonly now: number; readonly limit: number },
   { readonly roomId: string }

@@ -38,9 +38,10 @@ export type EventsRow =
 /**
  * `left`: no local user is in the room any more and others are, so that its state is not known from here on. `purged`: history was
  * deleted. `deleted`: nothing is left of the room. `joined`: this server has come into the room, and its state is known from here on; what
- * happened between `left` and this is not.
+ * happened between `left` and this is not. `completed`: the state of a room that was joined without its members is whole from here on; rows of kind
+ * `state` beside it say what came.
  */
-export type RoomChange = 'left' | 'purged' | 'deleted' | 'joined';
+export type RoomChange = 'left' | 'purged' | 'deleted' | 'joined' | 'completed';
 
 type Range = { readonly from: number; readonly to: number; readonly limit: number };
 

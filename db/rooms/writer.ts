@@ -1,6 +1,7 @@
 import { internStateKey, internUser, STATE_KEY_NID, USER_NID } from '../interning/queries.ts';
 import { defineQuery } from '../kit/query.ts';
 import { step, type WriteStep } from '../kit/write-set.ts';
+import { notePlacement, PLAIN_PLACEMENT } from './partial-writer.ts';
 import { endRelation, storeRelation } from './relation-writer.ts';
 import { endSticky, storeSticky } from './sticky-writer.ts';
 import { type StateGroupWrite, storeStateGroup } from './state-group-writer.ts';
@@ -173,7 +174,14 @@ export interface EventWrite {
   readonly isRelated?: boolean;
   /** When it stops being sticky, in milliseconds since the Unix epoch; absent: it is not. */
   readonly stickyUntil?: number;
+  /** The state of its room is not whole: it is decided about again when that is. */
+  readonly isInPartialRoom?: boolean;
   readonly transaction: TransactionKey | null;
+}
+
+/** The step that stores which event a client's transaction has led to. */
+export function storeTransaction(transaction: TransactionKey, positionOffset: number): WriteStep {
+  return step(insertTransaction, { ...transaction }, { positionOffset });
 }
 
 /**
@@ -216,7 +224,9 @@ export function storeEvent(event: EventWrite, positionOffset: number): WriteStep
     );
   if (event.isRelated === true) steps.push(storeRelation(eventId));
   if (event.stickyUntil !== undefined) steps.push(storeSticky(eventId, event.stickyUntil));
-  if (event.transaction !== null) steps.push(step(insertTransaction, { ...event.transaction }, at));
+  if (event.transaction !== null) steps.push(storeTransaction(event.transaction, positionOffset));
+  if (event.isInPartialRoom === true)
+    steps.push(notePlacement(roomNid, eventId, PLAIN_PLACEMENT, positionOffset));
   return steps;
 }
 

@@ -27,6 +27,7 @@ export const eventsStream = defineDurableStream<'events', EventsRow>({
     { table: 'local_memberships', column: 'position' },
     { table: 'room_changes', column: 'position' },
     { table: 'resolved_states', column: 'position' },
+    { table: 'partial_placements', column: 'position' },
     { table: 'ended_memberships', column: 'position' },
     { table: 'sticky_events', column: 'position' },
   ],

@@ -14,6 +14,7 @@ import { readChangesOfMembers } from './key-changes.ts';
 import { readKeySupply } from './key-supply.ts';
 import { isNewlyJoined, isUnseenInvite, type MembershipInRange, readMemberships } from './memberships.ts';
 import { readPresence } from './presence.ts';
+import { findCompletedRooms, isHeldBack } from './room-wholeness.ts';
 import { buildInvitedRoom, buildKnockedRoom } from './stripped-room.ts';
 import { readSticky, type StickyNews, withSticky } from './sticky.ts';
 import type { StateForm, SyncContext } from './sync-context.ts';
@@ -82,8 +83,15 @@ function sortRooms(context: SyncContext, memberships: readonly MembershipInRange
   return { joined, invited, knocked, left };
 }
 
-function newlyJoinedOf({ range }: SyncContext, rooms: readonly MembershipInRange[]): readonly string[] {
-  return rooms.filter((room) => isNewlyJoined(room, range.isInitial)).map((room) => room.roomId);
+/** The rooms whose members are new to the client: it came into them, or their members came here. */
+function newlyJoinedOf(
+  { range }: SyncContext,
+  rooms: readonly MembershipInRange[],
+  completed: ReadonlySet<string>,
+): readonly string[] {
+  return rooms
+    .filter((room) => isNewlyJoined(room, range.isInitial) || completed.has(room.roomId))
+    .map((room) => room.roomId);
 }
 
 async function buildRooms(
@@ -91,15 +99,16 @@ async function buildRooms(
   rooms: RoomsInRange,
   accountData: AccountDataNews,
   sticky: StickyNews,
+  completed: ReadonlySet<string>,
 ): Promise<{ readonly texts: RoomTexts; readonly joined: readonly JoinedRoom[] }> {
   const { services } = context;
   const texts: RoomTexts = { join: {}, invite: {}, knock: {}, leave: {}, isNews: false };
   const takeTurn = makeTurnTaker();
-  const newlyJoined = newlyJoinedOf(context, rooms.joined);
-  const news = { accountData, typing: readTyping(context, new Set(newlyJoined)), sticky };
+  const newlyJoined = newlyJoinedOf(context, rooms.joined, completed);
+  const news = { accountData, typing: readTyping(context, new Set(newlyJoined)), sticky, completed };
   const joined: JoinedRoom[] = [];
   for (const room of rooms.joined) {
-    if (isQuietRoom(context, room, news)) continue;
+    if (isQuietRoom(context, room, news) || (await isHeldBack(context, room.roomId))) continue;
     await takeTurn();
     const built = await buildJoinedRoom(context, room, news);
     joined.push(built);
@@ -154,17 +163,18 @@ export async function buildSync(services: SyncServices, request: SyncRequest): P
   const memberships = await readMemberships(services, caller.userId, range);
   const rooms = sortRooms(context, memberships);
   const accountData = await readAccountData(context);
-  const sticky = await readSticky(context, rooms.joined);
-  const { texts, joined } = await buildRooms(context, rooms, accountData, sticky);
+  const allJoined = memberships.filter((room) => room.membership === 'join');
+  const joinedRoomIds = allJoined.map((room) => room.roomId);
+  const completed = await findCompletedRooms(services, range, joinedRoomIds);
+  const sticky = await readSticky(context, rooms.joined, completed);
+  const { texts, joined } = await buildRooms(context, rooms, accountData, sticky, completed);
   const known = new Set(memberships.map((room) => room.roomId));
   for (const [roomId, text] of await readDeletedRooms(context, known)) {
     texts.leave[roomId] = text;
     texts.isNews = true;
   }
   // Which rooms the client wants to see decides nothing about whom it shares rooms with.
-  const allJoined = memberships.filter((room) => room.membership === 'join');
-  const joinedRoomIds = allJoined.map((room) => room.roomId);
-  const newlyJoined = newlyJoinedOf(context, allJoined);
+  const newlyJoined = newlyJoinedOf(context, allJoined, completed);
   const unseen = allJoined.filter(
     (room) => !matchesRoom(filter.room, room.roomId) && !newlyJoined.includes(room.roomId),
   );

@@ -9,6 +9,7 @@ import {
   acceptsRoomAccountData,
   acceptsState,
   acceptsTimeline,
+  lazyLoadingOf,
   timelineLimitOf,
 } from './filtering.ts';
 import { eventsText, eventsTextUnlessEmpty, objectText } from './json-text.ts';
@@ -23,6 +24,7 @@ import { type StickyNews, stickyTexts } from './sticky.ts';
 import { findStayStart } from './server-stay.ts';
 import { shownEventText } from './shown-event.ts';
 import type { SyncContext } from './sync-context.ts';
+import type { ReadServices } from './sync-services.ts';
 import { BEGINNING } from './sync-range.ts';
 import { receiptsStream } from '../streams/receipts-stream.ts';
 import type { WakeKey } from '../streams/stream.ts';
@@ -37,6 +39,8 @@ export interface RoomNews {
   readonly accountData: AccountDataNews;
   readonly typing: TypingNews;
   readonly sticky: StickyNews;
+  /** Rooms whose missing members came within the range. MSC3902. */
+  readonly completed: ReadonlySet<string>;
 }
 
 /** A joined room in an answer. */
@@ -193,6 +197,19 @@ function typingCorrection(context: SyncContext, roomId: string, typing: TypingNe
   return isTold ? objectText([['ephemeral', eventsText([NOBODY_TYPES])]]) : null;
 }
 
+/** Changes of members within a window. When all that were missing came at once, only those that events of the timeline made. */
+async function readMembersChanged(
+  services: ReadServices,
+  { roomId, from, to }: RoomWindow,
+  isCompleted: boolean,
+): Promise<readonly MemberChange[]> {
+  const changes = await readRecentMemberChanges(services, roomId, from, to);
+  if (!isCompleted) return changes;
+  const stateChanges = await readRecentStateChanges(services, roomId, from, to);
+  const inTimeline = new Set(stateChanges.flatMap((one) => (one.isTimelineEvent ? [one.eventId] : [])));
+  return changes.filter(({ eventId }) => inTimeline.has(eventId));
+}
+
 /** True when a glance shows that there is nothing to tell of a room: of a thousand rooms few have news. */
 export function isQuietRoom(
   context: SyncContext,
@@ -221,13 +238,18 @@ export async function buildJoinedRoom(
 ): Promise<JoinedRoom> {
   const { services, caller, range } = context;
   const { roomId } = room;
-  const isNew = range.isInitial || isNewlyJoined(room, false);
+  const isCompleted = news.completed.has(roomId);
+  // Who does not load members lazily was told nothing of the room while it had none.
+  const isHandedOver = isCompleted && !lazyLoadingOf(context.filter).isLazy;
+  const isNew = range.isInitial || isNewlyJoined(room, false) || isHandedOver;
   const window = await openWindow(context, room, isNew);
   const hasMoved = window.timeline !== EMPTY_TIMELINE;
-  const memberChanges =
-    hasMoved && !isNew ? await readRecentMemberChanges(services, roomId, window.from, window.to) : [];
+  const memberChanges = hasMoved && !isNew ? await readMembersChanged(services, window, isCompleted) : [];
   const isSummed =
-    window.isFull || memberChanges.length > 0 || (hasMoved && (await isRenamed(context, window)));
+    window.isFull ||
+    isCompleted ||
+    memberChanges.length > 0 ||
+    (hasMoved && (await isRenamed(context, window)));
   const summary = isSummed ? await readRoomSummary(services, roomId, caller.userId) : null;
   const needed = (summary?.heroes ?? []).map((hero) => hero.userId);
   const further = window.isFull ? [...needed, caller.userId] : needed;
@@ -242,6 +264,7 @@ export async function buildJoinedRoom(
   const hasEvents = timeline.items.length > 0 || timeline.isLimited || state.length + sticky.length > 0;
   const isNews =
     window.isFull ||
+    isCompleted ||
     hasEvents ||
     receipts.hasOwn ||
     memberChanges.length > 0 ||

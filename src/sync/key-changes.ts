@@ -2,6 +2,7 @@ import type { MemberChange } from '../../db/rooms/sync-reader.ts';
 import { type DeviceListContext, type DeviceListNews, readDeviceLists, roomsLeft } from './device-lists.ts';
 import { isNewlyJoined, type MembershipInRange, readMemberships } from './memberships.ts';
 import { readRecentMemberChanges } from './recent-events.ts';
+import { findCompletedRooms } from './room-wholeness.ts';
 
 const EVENTS = 'events';
 
@@ -28,9 +29,11 @@ export async function readKeyChanges(context: DeviceListContext): Promise<Device
   const { services, caller, range } = context;
   const memberships = await readMemberships(services, caller.userId, range);
   const joined = memberships.filter(({ membership }) => membership === 'join');
-  const newlyJoined = joined.filter((room) => isNewlyJoined(room, false));
+  const roomIds = joined.map(({ roomId }) => roomId);
+  const completed = await findCompletedRooms(services, range, roomIds);
+  const newlyJoined = joined.filter((room) => isNewlyJoined(room, false) || completed.has(room.roomId));
   return readDeviceLists(context, {
-    joined: joined.map(({ roomId }) => roomId),
+    joined: roomIds,
     newlyJoined: newlyJoined.map(({ roomId }) => roomId),
     left: roomsLeft(memberships),
     memberChanges: await readChangesOfMembers(

@@ -98,14 +98,23 @@ async function readPage(context: SyncContext, cursor: StickyCursor, rooms: Stick
  * that live, at most {@link STICKY_EVENTS_MAX}. A room that nothing happened in, and a server without sticky events, cost next to nothing.
  *
  * @param joined the rooms of the answer that the user has joined
+ * @param completed rooms whose missing members came within the range
  */
 export async function readSticky(
   context: SyncContext,
   joined: readonly MembershipInRange[],
+  completed: ReadonlySet<string>,
 ): Promise<StickyNews> {
   const cursor = cursorOf(context.range);
   const { events, next } = await readPage(context, cursor, sortRooms(context, cursor, joined));
-  return { ofRoom: Map.groupBy(events, (event) => event.roomId), next };
+  const ofRoom = Map.groupBy(events, (event) => event.roomId);
+  if (completed.size === 0) return { ofRoom, next };
+  // Of these the client may have been told nothing: rare enough to tell all again that lives.
+  const { services, range } = context;
+  const roomIds = joined.map(({ roomId }) => roomId).filter((roomId) => completed.has(roomId));
+  const question = { from: 0, to: range.to(EVENTS), now: services.clock.now() };
+  const again = await readStickyEvents(services.db, roomIds, question, STICKY_EVENTS_MAX);
+  return { ofRoom: new Map([...ofRoom, ...Map.groupBy(again, (event) => event.roomId)]), next };
 }
 
 /** The token of an answer: as it is when all sticky events were told. */

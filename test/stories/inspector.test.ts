@@ -218,6 +218,8 @@ describe('the inspector', function () {
         `${BASE}/reports`,
         `${BASE}/destinations`,
         `${BASE}/destinations/{destination}/retry`,
+        `${BASE}/partial-rooms`,
+        `${BASE}/partial-rooms/{roomId}/retry`,
         `${BASE}/rooms/{roomId}`,
         `${BASE}/rooms/{roomId}/state/{eventId}/why`,
         `${BASE}/rooms/{roomId}/state/diff`,
@@ -246,7 +248,7 @@ describe('the inspector', function () {
           checked += 1;
         }
       }
-      expect(checked).to.equal(11);
+      expect(checked).to.equal(12);
     });
 
     it('restarts an actor: a new incarnation and epoch, and clients go on', async () => {

@@ -67,7 +67,7 @@ describe('this server leaves rooms that go on elsewhere, and is started again', 
   const enter = async (room: ForeignRoom, who: Person): Promise<void> => {
     const state = room.state().map(received);
     const event = received(room.member(who.userId, 'join'));
-    const join = { ...base(room), roomVersion: room.version, event, state, authChain: [] };
+    const join = { ...base(room), roomVersion: room.version, event, state, authChain: [], partial: null };
     accepted(await rooms().ask('rooms.accept-join', join));
     // The rooms were asked behind the gateway's back: it hears of it a moment later.
     let seen = await who.sync();

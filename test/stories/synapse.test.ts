@@ -2,6 +2,7 @@ import { type Meeting, startMeeting } from '../support/synapse/meeting.ts';
 import { describeDevices } from './synapse/devices.ts';
 import { describeDirectory } from './synapse/directory.ts';
 import { describeEncryption } from './synapse/encryption.ts';
+import { describeFasterJoins } from './synapse/faster-joins.ts';
 import { describeMemberships } from './synapse/memberships.ts';
 import { describeMessages } from './synapse/messages.ts';
 import { describeOutages } from './synapse/outages.ts';
@@ -45,6 +46,7 @@ describe('a Synapse and a Troupe', function () {
     return meeting;
   };
   describeRooms(getMeeting);
+  describeFasterJoins(getMeeting);
   describeMemberships(getMeeting);
   describeMessages(getMeeting);
   describeDirectory(getMeeting);

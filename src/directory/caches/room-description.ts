@@ -7,6 +7,8 @@ import {
   readDescribingState,
   readDescription,
 } from '../../../db/rooms/directory-reader.ts';
+import { hostsOfRoom } from '../../../db/rooms/hosts-reader.ts';
+import { selectPartialRoom } from '../../../db/rooms/partial-reader.ts';
 import { isJsonObject, type Json, type JsonObject } from '../../kit/json.ts';
 import { toSearchable } from '../../kit/searchable-text.ts';
 import { parseHistoryVisibility } from '../../matrix/rooms/visibility.ts';
@@ -126,7 +128,7 @@ export const roomDescriptionCache = defineCache<string, RoomDescription | null>(
     const contents = new Map(events.map(({ type, content }) => [type, content]));
     return describe(roomId, version, await countJoined(db, roomId), contents);
   },
-  reads: [findVersionOfRoom, readDescribingState, countJoinedMembers],
+  reads: [findVersionOfRoom, readDescribingState, countJoinedMembers, hostsOfRoom, selectPartialRoom],
   keeps: (description) => description !== null,
   dependsOn: {
     'room-state': (fact) => (TYPES.has(fact.type) ? [fact.roomId] : []),

@@ -27,6 +27,14 @@ export interface ReachNotes {
   unreachable(serverName: string, reason: string): void;
 }
 
+/** What one thread has noticed of a server that did not answer. */
+interface Noticed {
+  /** Milliseconds since the Unix epoch. */
+  readonly untilTs: number;
+  /** What all knew then is in memory: when it goes from there, they know better. */
+  isCompared: boolean;
+}
+
 /** The book of one thread: it reads what all have noticed, and tells what it notices itself. */
 export interface SharedReachability extends ReachabilityBook {
   /** From now on it tells. Before, what is noticed is known here only, for a moment. */
@@ -39,7 +47,7 @@ export interface SharedReachability extends ReachabilityBook {
  * @param cached gives the caches of the thread; null where it has none
  */
 export function openReachability(clock: Clock, db: ReadDb, cached: () => Caches | null): SharedReachability {
-  const noticed = new LRUCache<string, number>({ max: REMEMBERED_SERVERS_MAX });
+  const noticed = new LRUCache<string, Noticed>({ max: REMEMBERED_SERVERS_MAX });
   const heard = new LRUCache<string, number>({ max: REMEMBERED_SERVERS_MAX });
   let notes: ReachNotes | null = null;
 
@@ -48,13 +56,20 @@ export function openReachability(clock: Clock, db: ReadDb, cached: () => Caches 
     return caches === null ? findRetryTs(db, serverName) : caches.get(reachCache, serverName);
   }
 
+  /** What all know of it is in memory, and has not changed since it was read. */
+  const isLoaded = (serverName: string): boolean => cached()?.peek(reachCache, serverName) !== undefined;
+
   return {
     connect: (to) => void (notes = to),
     async retryTs(serverName) {
+      const before = noticed.get(serverName);
+      // What all know has changed since: the sender has heard what was noticed here, or that it is over.
+      if (before?.isCompared === true && !isLoaded(serverName)) noticed.delete(serverName);
       const known = await lookUp(serverName);
       const here = noticed.get(serverName);
       if (here === undefined) return known;
-      return Math.max(here, known ?? 0);
+      here.isCompared = isLoaded(serverName);
+      return Math.max(here.untilTs, known ?? 0);
     },
     noteHeard(serverName) {
       const now = clock.now();
@@ -64,7 +79,7 @@ export function openReachability(clock: Clock, db: ReadDb, cached: () => Caches 
       notes?.heard(serverName);
     },
     noteUnreachable(serverName, reason) {
-      noticed.set(serverName, clock.now() + NOTICED_FOR_MS);
+      noticed.set(serverName, { untilTs: clock.now() + NOTICED_FOR_MS, isCompared: isLoaded(serverName) });
       notes?.unreachable(serverName, reason);
     },
   };

@@ -6,11 +6,13 @@ import { edgeIds, type Pdu } from '../../matrix/events/pdu.ts';
 import { readAuthChain, readServedTexts, servedPdu } from '../served-pdus.ts';
 
 const MEMBER = 'm.room.member';
+/** With so many member events, those who left included, a state is small enough to be given whole: the other server need not ask again. */
+export const MEMBERS_GIVEN_MAX = 50;
 
 /** How a server wants to be answered. */
 export interface JoinAnswerOptions {
-  /** Member events are left out but for those that a server needs before it has the others. */
-  readonly omitsMembers: boolean;
+  /** Member events may be left out but for those that a server needs before it has the others. */
+  readonly mayOmitMembers: boolean;
   /** The servers that were in the room before the join. */
   readonly hosts: readonly string[];
 }
@@ -35,21 +37,24 @@ async function readNamingMembers(
   return new Set(heroes.map(({ userId }) => userId));
 }
 
-/** The ids of the state before the join. */
+/** The ids of the state before the join, and whether members are missing in it. */
 async function stateBefore(
   db: ReadDb,
   join: StoredEvent,
   stateGroup: number,
-  omitsMembers: boolean,
-): Promise<readonly string[]> {
+  mayOmitMembers: boolean,
+): Promise<{ readonly eventIds: readonly string[]; readonly omitsMembers: boolean }> {
   const state = await readStateOfGroup(db, stateGroup);
+  const members = state.filter(({ type, eventId }) => type === MEMBER && eventId !== join.eventId).length;
+  const omitsMembers = mayOmitMembers && members > MEMBERS_GIVEN_MAX;
   const naming = omitsMembers ? await readNamingMembers(db, join, state) : null;
   const kept = state.filter(
     ({ type, stateKey, eventId }) =>
       eventId !== join.eventId && (naming === null || type !== MEMBER || naming.has(stateKey)),
   );
   const former = await findFormerMember(db, join);
-  return [...new Set([...kept.map(({ eventId }) => eventId), ...(former === undefined ? [] : [former])])];
+  const named = former === undefined ? [] : [former];
+  return { eventIds: [...new Set([...kept.map(({ eventId }) => eventId), ...named])], omitsMembers };
 }
 
 /**
@@ -61,14 +66,14 @@ async function stateBefore(
 export async function buildJoinAnswer(
   db: ReadDb,
   join: StoredEvent,
-  { omitsMembers, hosts }: JoinAnswerOptions,
+  { mayOmitMembers, hosts }: JoinAnswerOptions,
 ): Promise<string> {
   if (join.stateGroup === null) throw new Error(`${join.eventId} was accepted and has no state`);
-  const state = await stateBefore(db, join, join.stateGroup, omitsMembers);
+  const { eventIds: state, omitsMembers } = await stateBefore(db, join, join.stateGroup, mayOmitMembers);
   const chain = await readAuthChain(db, [...state, join.eventId]);
   const given = new Set(state);
   // Who knows how to do without the members need not get an event twice.
-  const authChain = omitsMembers ? [...chain].filter((eventId) => !given.has(eventId)) : [...chain];
+  const authChain = mayOmitMembers ? [...chain].filter((eventId) => !given.has(eventId)) : [...chain];
   const omitted = omitsMembers
     ? `"members_omitted":true,"servers_in_room":${JSON.stringify(hosts)},`
     : '"members_omitted":false,';

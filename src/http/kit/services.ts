@@ -3,6 +3,7 @@ import type { ActorRef } from '../../../actors/kit/ref.ts';
 import type { ReadDb } from '../../../db/kit/read-db.ts';
 import type { Config } from '../../config/config.ts';
 import type { FederationClient } from '../../federation/federation-client.ts';
+import type { StateAnswers } from '../../federation/history/state-answers.ts';
 import type { RemoteMedia } from '../../federation/media/remote-media.ts';
 import type { RemoteQueries } from '../../federation/queries/remote-queries.ts';
 import type { Clock } from '../../kit/clock.ts';
@@ -25,6 +26,8 @@ export interface Services extends ActorRefs {
   readonly federationClient: FederationClient;
   /** Asks other servers what is asked again and again, and remembers it for some minutes. */
   readonly remoteQueries: RemoteQueries;
+  /** Answers other servers that ask for states of rooms, within bounds. */
+  readonly stateAnswers: StateAnswers;
   /** Brings media of other servers here. */
   readonly remoteMedia: RemoteMedia;
   /** The caches of this thread. */

@@ -1,4 +1,6 @@
+import { hostsOfRoom } from '../../../db/rooms/hosts-reader.ts';
 import { countMembers, countMembersOfRoom } from '../../../db/rooms/member-reader.ts';
+import { selectPartialRoom } from '../../../db/rooms/partial-reader.ts';
 import { findCurrentStateEntry, findCurrentStateEvent } from '../../../db/rooms/state-reader.ts';
 import type { ReadDb } from '../../../db/kit/read-db.ts';
 import { isJsonObject } from '../../kit/json.ts';
@@ -39,7 +41,7 @@ export const roomSummaryCache = defineCache<string, RoomCounts>({
       (await hasText(db, roomId, 'm.room.canonical_alias', 'alias'));
     return { joined: counts.joined, invited: counts.invited, isNamed };
   },
-  reads: [countMembersOfRoom, findCurrentStateEntry],
+  reads: [countMembersOfRoom, hostsOfRoom, selectPartialRoom, findCurrentStateEntry],
   dependsOn: {
     'room-state': (fact) => (SUMMARY_TYPES.has(fact.type) ? [fact.roomId] : []),
     membership: (fact) => [fact.roomId],

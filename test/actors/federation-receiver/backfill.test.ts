@@ -45,6 +45,7 @@ describe('the history of a room that was joined through another server', () => {
       state,
       authChain: state,
       receivedFrom: OTHER,
+      partial: null,
     });
     if (reply.kind !== 'sent') throw new Error(reply.error);
     await world.house.idle();
@@ -74,6 +75,20 @@ describe('the history of a room that was joined through another server', () => {
     const places = found.map((event) => event?.streamOrdering ?? 0);
     expect(places.slice(0, -1).every((place) => place < 0)).to.equal(true);
     expect(places).to.deep.equal(places.toSorted((left, right) => left - right));
+  });
+
+  it('has the state of its time also where it follows what is known outside of the timeline alone', async () => {
+    say('1', '2');
+    const last = room.add(topic(DAVE, 'part of the state that the join came with'));
+    const [after] = say('after it') as [ForeignEvent];
+    await join();
+    expect(await world.find(last)).to.include({ streamOrdering: null, stateGroup: null });
+    expect(await backfill(1)).to.deep.equal({ kind: 'filled', events: 1, isAll: false });
+    expect(world.peers.asked).to.include(`${OTHER} state_ids`);
+    const stored = await world.find(after);
+    expect(stored?.streamOrdering).to.be.lessThan(0);
+    const { db } = world.house.database;
+    expect(await findStateOfGroup(db, stored?.stateGroup ?? 0, 'm.room.topic', '')).to.equal(last.eventId);
   });
 
   it('has the state of its time, and changes nothing of the present', async () => {

@@ -28,6 +28,20 @@ describe('events that a transaction does not bring', () => {
       expect(await world.extremities()).to.deep.equal([last.eventId]);
     });
 
+  it('are asked of a server that has just called, whatever is believed of it, until it does not answer', async () => {
+    await open();
+    const probes: string[] = [];
+    world.peers.delay = ({ path, isProbe = false }) => {
+      probes.push(`${path.split('/')[4]} ${isProbe}`);
+      return Promise.resolve();
+    };
+    expect(await taken(add(2).at(-1) as ForeignEvent)).to.equal(null);
+    expect(probes).to.deep.equal(['get_missing_events true']);
+    world.peers.silent.add('get_missing_events');
+    await taken(add(2).at(-1) as ForeignEvent);
+    expect(probes.slice(1)).to.deep.equal(['get_missing_events true', 'state_ids false']);
+  });
+
   it('are asked for in several pieces when they are many', async () => {
     await open();
     const last = add(120).at(-1) as ForeignEvent;
@@ -69,17 +83,18 @@ describe('events that a transaction does not bring', () => {
     expect(await world.standing('m.room.member', members[24])).to.equal(joins[24]?.eventId);
   });
 
-  it('leave out what follows them when neither they nor a state can be had', async () => {
+  it('let what follows them wait when neither they nor a state can be had', async () => {
     await open();
     const [hidden, last] = add(2) as [ForeignEvent, ForeignEvent];
     world.peers.withheld.add(hidden.eventId);
     world.peers.silent.add('state_ids');
-    expect(await taken(last)).to.match(/could not be had/);
+    expect(await taken(last)).to.equal(null);
     expect(await world.find(last)).to.equal(undefined);
     // When it comes again it is asked for again, and from whoever brings it.
     world.peers.silent.clear();
     expect(await taken(last, { origin: THIRD })).to.equal(null);
     expect(world.peers.asked.at(-1)).to.equal(`${THIRD} state_ids`);
+    expect((await world.find(last))?.streamOrdering).to.be.a('number');
   });
 
   it('are not believed when their signatures are wrong', async () => {

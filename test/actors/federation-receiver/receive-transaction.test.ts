@@ -1,5 +1,8 @@
 import { expect } from 'chai';
-import { TRANSACTIONS_PER_ORIGIN_MAX } from '../../../actors/federation-receiver/receive-transaction.ts';
+import {
+  TRANSACTIONS_PER_ORIGIN_MAX,
+  UNDECIDED_TRIES_MAX,
+} from '../../../actors/federation-receiver/receive-transaction.ts';
 import type { JsonObject } from '../../../src/kit/json.ts';
 import { DAVE, member, message, topic } from '../rooms/receive-world.ts';
 import { ALICE, sendState } from '../rooms/rooms-house.ts';
@@ -41,8 +44,10 @@ describe('a transaction of another server', () => {
     ]);
     expect(meanwhile).to.deep.equal(first);
     expect(await world.transact([broken], { txnId: 'again' })).to.deep.equal(first);
+    const refused = await world.transact([event, broken], { txnId: 'refused' });
     await world.house.restart('federation-receiver');
-    expect(await world.transact([broken], { txnId: 'again' })).to.deep.equal(first);
+    expect(await world.transact([event], { txnId: 'again' }), 'its events are known').to.deep.equal(first);
+    expect(await world.transact([event], { txnId: 'refused' }), 'it is stored').to.deep.equal(refused);
     // Ids are each server's own.
     const other = await world.transact([broken], { txnId: 'again', origin: THIRD });
     expect(Object.values(world.outcomes(other))).to.deep.equal([`${OTHER} has not signed it`]);
@@ -67,6 +72,30 @@ describe('a transaction of another server', () => {
     expect(Object.values(outcomes)).to.include(`the signature of ${OTHER} is wrong`);
     expect((await world.find(good))?.rejection).to.equal(null);
     expect(await world.find(bad)).to.equal(undefined);
+  });
+
+  it('has no answer while this server cannot store its events, and is taken when it comes again', async () => {
+    const event = world.foreign.add(message(DAVE, 'to be sent again'));
+    const txnId = 'again';
+    world.house.storage.fault = 'disk-full';
+    expect(await world.transact([event], { txnId })).to.include({ errcode: 'M_UNKNOWN', status: 503 });
+    world.house.storage.fault = null;
+    const answer = await world.transact([event], { txnId });
+    expect(world.outcomes(answer)).to.deep.equal({ [event.eventId]: null });
+    expect((await world.find(event))?.streamOrdering).to.be.a('number');
+  });
+
+  it('has an answer in the end, though this server cannot store an event: what is behind it must not wait for good', async () => {
+    const event = world.foreign.add(message(DAVE, 'never stored'));
+    world.house.storage.fault = 'disk-full';
+    const statuses: (number | string)[] = [];
+    for (let time = 0; time < UNDECIDED_TRIES_MAX; time += 1) {
+      const answer = await world.transact([event], { txnId: 'again' });
+      statuses.push(answer.kind === 'refused' ? answer.status : answer.kind);
+    }
+    world.house.storage.fault = null;
+    const refusals = statuses.slice(0, -1);
+    expect(statuses).to.deep.equal([...refusals.map(() => 503), 'processed']);
   });
 
   it('says what the rules forbid', async () => {

@@ -2,9 +2,11 @@ import { federationReceiverActor } from '../../../actors/federation-receiver/act
 import type { InputOf, OutputOf } from '../../../actors/kit/protocol.ts';
 import type { FederationReceiverProtocol } from '../../../actors/federation-receiver/protocol.ts';
 import type { Environment } from '../../../actors/environment.ts';
-import type { ActorDefinition, Handlers } from '../../../actors/kit/actor.ts';
+import type { ActorDefinition, AnyActorDefinition, Handlers } from '../../../actors/kit/actor.ts';
 import type { ActorMap } from '../../../actors/protocols.ts';
+import type { RemoteRoomsProtocol } from '../../../actors/remote-rooms/protocol.ts';
 import type { FoundKey, ServerKeysProtocol } from '../../../actors/server-keys/protocol.ts';
+import type { FederationClient } from '../../../src/federation/federation-client.ts';
 import { checkEvents } from '../../../src/federation/trust/check-events.ts';
 import type { JsonObject } from '../../../src/kit/json.ts';
 import { encodeBase64 } from '../../../src/matrix/events/unpadded-base64.ts';
@@ -32,6 +34,8 @@ export interface ReceiverWorld extends ReceiveWorld {
     name: Name,
     input: InputOf<FederationReceiverProtocol, Name>,
   ): Promise<OutputOf<FederationReceiverProtocol, Name>>;
+  /** What joins of rooms are under way: the receiver waits for it. */
+  joins: Promise<boolean>;
   /** The inputs of a message that a neighbour was sent. */
   told(message: string): readonly JsonObject[];
 }
@@ -58,6 +62,19 @@ function keysOf(
   };
 }
 
+/** Has no joins but those that the test says there are. */
+function joinsOf(joins: () => Promise<boolean>): ActorDefinition<RemoteRoomsProtocol, ActorMap, Environment> {
+  const handlers: Partial<Handlers<RemoteRoomsProtocol>> = {
+    'remote-rooms.await-joined': async () => ({ kind: 'settled', hasWaited: await joins() }),
+  };
+  return {
+    name: 'remote-rooms',
+    mailbox: { limit: 1_000, whenFull: 'refuse' },
+    order: { kind: 'interleaved' },
+    start: () => ({ handlers: handlers as Handlers<RemoteRoomsProtocol> }),
+  };
+}
+
 function found(serverName: string, key: ServerKey): FoundKey {
   const { keyId, publicKey } = verifyKeyOf(key);
   return { serverName, keyId, publicKey: encodeBase64(publicKey), validUntilTs: 4_000_000_000_000 };
@@ -73,7 +90,15 @@ const RECORDED = [
 let transactions = 0;
 
 /** Opens a world. Call `close` at the end of the test. */
-export async function openReceiverWorld(version = '11', options: RoomOptions = {}): Promise<ReceiverWorld> {
+export async function openReceiverWorld(
+  version = '11',
+  options: RoomOptions = {},
+  further: {
+    readonly actors?: readonly AnyActorDefinition<ActorMap, Environment>[];
+    /** What answers in the place of the scripted peers, which it is given. */
+    readonly client?: (peers: FederationClient) => FederationClient;
+  } = {},
+): Promise<ReceiverWorld> {
   const peers = createScriptedPeers();
   // As the house makes its own.
   const own = makeServerKey(seededRandom(7).bytes(32), 'test');
@@ -83,16 +108,22 @@ export async function openReceiverWorld(version = '11', options: RoomOptions = {
     return [found(SERVER, own), ...others];
   };
   const house = await openRoomsHouse({
-    actors: [keysOf(serverKeys), federationReceiverActor],
-    federationClient: peers.client,
+    actors: [
+      keysOf(serverKeys),
+      joinsOf(() => opened.joins),
+      ...(further.actors ?? []),
+      federationReceiverActor,
+    ],
+    federationClient: further.client?.(peers.client) ?? peers.client,
     recorded: RECORDED,
   });
   const world = await openReceiveWorld(version, { ...options, house });
   peers.room = world.foreign;
   const receiver = house.ref('federation-receiver');
-  return {
+  const opened: ReceiverWorld = {
     ...world,
     peers,
+    joins: Promise.resolve(false),
     transact(events, other = {}) {
       transactions += 1;
       const pdus = events.map((event) => (isForeign(event) ? event.pdu : event));
@@ -107,4 +138,5 @@ export async function openReceiverWorld(version = '11', options: RoomOptions = {
     told: (message) =>
       house.told.filter((one) => one.message === message).map(({ input }) => input as JsonObject),
   };
+  return opened;
 }

@@ -16,7 +16,7 @@ export interface ScriptedPeers {
   room: ForeignRoom | null;
   /** Events that they have not, or do not give. */
   readonly withheld: Set<string>;
-  /** Questions that they do not answer: `get_missing_events`, `state`, … */
+  /** Questions that they do not answer: `get_missing_events`, `state`, …, or `<destination> state` of one of them. */
   readonly silent: Set<string>;
   /** What is given in the place of an event, by its id. */
   readonly forged: Map<string, JsonObject>;
@@ -110,7 +110,8 @@ export function createScriptedPeers(): ScriptedPeers {
           .map(decodeURIComponent);
         peers.asked.push(`${request.destination} ${what}`);
         await peers.delay(request);
-        if (peers.silent.has(what)) return { kind: 'unreachable', reason: 'of the test', retryTs: null };
+        if (peers.silent.has(what) || peers.silent.has(`${request.destination} ${what}`))
+          return { kind: 'unreachable', reason: 'of the test', retryTs: null };
         const body = answer(what, parts, request);
         return body === null ? NOT_FOUND : { kind: 'answered', body };
       },

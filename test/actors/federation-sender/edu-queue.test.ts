@@ -4,7 +4,6 @@ import {
   type QueuedEdu,
   WAITING_EDUS_MAX,
 } from '../../../actors/federation-sender/edu-queue.ts';
-import { createLane } from '../../../actors/federation-sender/lanes.ts';
 
 const edu = (position: number, key: string | null, type = 'm.typing'): QueuedEdu => ({
   type,
@@ -67,26 +66,5 @@ describe('the queue of EDUs', () => {
     expect(edus).to.have.length(1);
     expect(taken).to.have.length(100);
     expect(queue.take(10).edus).to.have.length(2);
-  });
-});
-
-describe('a lane', () => {
-  it('lets in so many at one moment, the others in their order', async () => {
-    const lane = createLane(2);
-    const inside: number[] = [];
-    const enter = async (number: number): Promise<() => void> => {
-      const leave = await lane.enter();
-      inside.push(number);
-      return leave;
-    };
-    const leave = await enter(1);
-    await enter(2);
-    const third = enter(3);
-    const fourth = enter(4);
-    expect(inside).to.deep.equal([1, 2]);
-    leave();
-    (await third)();
-    await fourth;
-    expect(inside).to.deep.equal([1, 2, 3, 4]);
   });
 });

@@ -155,6 +155,63 @@ describe('events to other servers', () => {
     expect(at(FAR)).to.deep.equal(['elsewhere', 'three', 'four', 'five']);
   });
 
+  const unsent = (): readonly string[] =>
+    world
+      .rows(
+        `SELECT json_extract(e.pdu, '$.content.body') AS body, json_extract(e.pdu, '$.state_key') AS member
+           FROM unsent_events u JOIN events e ON e.event_nid = u.event_nid ORDER BY u.event_nid`,
+      )
+      .map(({ body, member }) => String(body ?? member));
+
+  it('go after a long outage with the newest one when that does not lead back to them', async () => {
+    world.servers.moods.set(FAR, 'down');
+    await fail(3);
+    const join = await world.makeJoin(room, '@late:third.example');
+    await say('one', 'two');
+    // It follows what was there before they were said.
+    await join(true);
+    await fail(3);
+    await world.ticks(2);
+    expect(unsent(), 'two leads back to one').to.deep.equal(['two', '@late:third.example']);
+    world.servers.moods.delete(FAR);
+    await world.kill('federation-sender');
+    await world.host.ref('federation-sender').ask('federation-sender.retry-now', { destination: FAR });
+    await world.ticks(2);
+    expect(at(FAR)).to.deep.equal(['two', 'join @late:third.example']);
+    expect(unsent()).to.deep.equal([]);
+    expect(world.rows('SELECT * FROM unsent_events')).to.deep.equal([]);
+  });
+
+  it('are left out after a long outage as soon as something leads back to all of them', async () => {
+    world.servers.moods.set(FAR, 'down');
+    const join = await world.makeJoin(room, '@late:third.example');
+    await say('one');
+    await join(true);
+    await fail(4);
+    await world.ticks(2);
+    expect(unsent()).to.deep.equal(['one', '@late:third.example']);
+    await say('three');
+    await world.ticks(2);
+    expect(unsent()).to.deep.equal(['three']);
+    world.servers.moods.delete(FAR);
+    await world.host.ref('federation-sender').ask('federation-sender.retry-now', { destination: FAR });
+    await world.ticks(2);
+    expect(at(FAR)).to.deep.equal(['three']);
+  });
+
+  it('2.7 that came through this server are found again, too, when a crash comes before anybody noted them', async () => {
+    world.servers.moods.set(FAR, 'silence');
+    await world.join(room, '@late:third.example', true);
+    expect(world.rows('SELECT * FROM unsent_events')).to.deep.equal([]);
+    world.servers.moods.set(FAR, 'well');
+    await world.kill('federation-sender');
+    await world.kill('federation');
+    await world.ticks(1);
+    expect(at(FAR)).to.deep.equal(['join @late:third.example']);
+    expect(at(NEAR)).to.include('join @late:third.example');
+    expect(at('third.example'), 'not to who gave it').to.deep.equal([]);
+  });
+
   it('go at once when the server is heard of, and when an administrator says so', async () => {
     const sender = world.host.ref('federation-sender');
     world.servers.moods.set(FAR, 'down');
@@ -211,6 +268,19 @@ describe('events to other servers', () => {
     ).to.have.length(2);
   });
 
+  it('are looked for when it is said that the queue may lack some; none goes twice, and the next go on', async () => {
+    await say('one');
+    world.servers.moods.set(FAR, 'silence');
+    await say('two');
+    world.host.ref('federation-sender').tell('federation-sender.note-loss', {});
+    await world.rest();
+    world.servers.breakSilence(FAR);
+    world.servers.moods.delete(FAR);
+    await say('three');
+    expect(at(NEAR)).to.deep.equal(['one', 'two', 'three']);
+    expect([...new Set(at(FAR))]).to.deep.equal(['one', 'two', 'three']);
+  });
+
   it('are looked for from a mark on that follows what was sent', async () => {
     await say('one');
     await world.ticks(2);
@@ -248,6 +318,20 @@ describe('events to other servers', () => {
     await world.pass(MINUTE_MS);
     expect(at(FAR)).to.deep.equal(['leave @alice:example.org']);
     expect(at(NEAR)).to.include('leave @alice:example.org');
+  });
+
+  it('MSC4354 that are sticky go to servers that come later, once, and the others do not', async () => {
+    await say('plain');
+    const path = `/rooms/${encodeURIComponent(room)}/send/m.room.message/s1`;
+    const sticky = { msgtype: 'm.text', body: 'sticky' };
+    await alice.put(`${path}?org.matrix.msc4354.sticky_duration_ms=600000`, sticky);
+    await world.join(room, '@late:third.example');
+    expect(at('third.example')).to.deep.equal(['sticky']);
+    // Another of its users, or another name, brings nothing new.
+    await world.join(room, '@second:third.example');
+    await world.ticks(1);
+    expect(at('third.example')).to.deep.equal(['sticky']);
+    expect(at(FAR)).to.deep.equal(['plain', 'sticky']);
   });
 
   it('that were not taken are logged and not sent again', async () => {

@@ -14,8 +14,10 @@ import { openSyncWorld, type SyncWorld } from '../../src/sync/sync-world.ts';
 /** A server with a sender, and other servers that the test plays. */
 export interface SenderWorld extends SyncWorld {
   readonly servers: ScriptedServers;
-  /** A user of another server joins. */
-  join(roomId: string, userId: string): Promise<void>;
+  /** A user of another server joins; through this server, where it is relayed. */
+  join(roomId: string, userId: string, isRelayed?: boolean): Promise<void>;
+  /** Gives a join that follows what is the newest now, and comes when it is called. */
+  makeJoin(roomId: string, userId: string): Promise<(isRelayed: boolean) => Promise<void>>;
   /** Lets what is under way come to rest, without letting time pass. */
   rest(): Promise<void>;
   /** Lets so many ticks of the sender pass. */
@@ -52,23 +54,31 @@ export async function openSenderWorld(): Promise<SenderWorld> {
     await host.idle();
     await clock.settle();
   };
-  return {
-    ...world,
-    servers,
-    async join(roomId, userId) {
-      const versions = ROOM_VERSIONS.map(({ id }) => id);
-      const template = await host.ref('rooms').ask('rooms.make-join', { roomId, userId, versions });
-      if (isRefusal(template)) throw new Error(template.error);
-      const version = getRoomVersion(template.roomVersion);
-      const proto = template.event as unknown as ProtoPdu;
-      const pdu = { ...proto, hashes: { sha256: contentHash(version, proto) ?? '' }, signatures: {} } as Pdu;
-      const event = { eventId: eventIdOf(version, pdu) ?? '', pdu: JSON.stringify(pdu) };
-      const receivedFrom = domainOf(userId) ?? '';
-      const received = { roomId, event, receivedFrom, stateBefore: null, isFinal: true };
+  async function makeJoin(roomId: string, userId: string): Promise<(isRelayed: boolean) => Promise<void>> {
+    const versions = ROOM_VERSIONS.map(({ id }) => id);
+    const template = await host.ref('rooms').ask('rooms.make-join', { roomId, userId, versions });
+    if (isRefusal(template)) throw new Error(template.error);
+    const version = getRoomVersion(template.roomVersion);
+    const proto = template.event as unknown as ProtoPdu;
+    const pdu = { ...proto, hashes: { sha256: contentHash(version, proto) ?? '' }, signatures: {} } as Pdu;
+    const event = { eventId: eventIdOf(version, pdu) ?? '', pdu: JSON.stringify(pdu) };
+    const receivedFrom = domainOf(userId) ?? '';
+    return async (isRelayed) => {
+      const received = { roomId, event, receivedFrom, isRelayed, stateBefore: null, isFinal: true };
       const outcome = await host.ref('rooms').ask('rooms.receive-event', received);
       if (isRefusal(outcome) || outcome.kind !== 'accepted') throw new Error(JSON.stringify(outcome));
       await rest();
+    };
+  }
+
+  return {
+    ...world,
+    servers,
+    async join(roomId, userId, isRelayed = false) {
+      const joined = await makeJoin(roomId, userId);
+      await joined(isRelayed);
     },
+    makeJoin,
     rest,
     async ticks(count) {
       for (let tick = 0; tick < count; tick += 1) {

@@ -58,6 +58,12 @@ describe('receipts of users of other servers', () => {
     expect(await stored()).to.deep.equal([[DAVE, 'm.read', null, '$2', 7]]);
     await receive('$later');
     expect(await stored()).to.deep.equal([[DAVE, 'm.read', null, '$later', 7]]);
+    await world.host.idle();
+    const rows = world.rows(receiptsStream).length;
+    expect(await receive('$later', { ts: 8 }), 'said again').to.deep.equal({ kind: 'stored' });
+    await world.host.idle();
+    expect(world.rows(receiptsStream)).to.have.length(rows);
+    expect(await stored()).to.deep.equal([[DAVE, 'm.read', null, '$later', 7]]);
   });
 
   it('are refused for a room that is not known', async () => {

@@ -56,7 +56,7 @@ describe('remote-rooms.join', () => {
       expect(state).to.have.length(room.state().length + 1);
       expect(world.asked).to.deep.equal([`${OTHER} make_join`, `${OTHER} send_join`]);
       const [, send] = world.requests;
-      expect(send?.query).to.deep.equal({ omit_members: 'false' });
+      expect(send?.query).to.deep.equal({ omit_members: 'true' });
     });
 
   it('tries one server after the other, itself and no name excepted, and says what says most', async () => {
@@ -71,6 +71,14 @@ describe('remote-rooms.join', () => {
     );
     world.hosts(THIRD, room);
     sent(await join(room, via));
+  });
+
+  it('says whose key is missing when the event that made the room cannot be checked', async () => {
+    const room = makeForeignRoom({ creator: '@gone:gone.example' });
+    world.hosts(OTHER, room);
+    const { errcode, status, error } = await refusal(join(room));
+    expect([errcode, status]).to.deep.equal(['M_UNKNOWN', 502]);
+    expect(error).to.contain('gone.example').and.contain('trusted key server');
   });
 
   it('asks no more servers than there are candidates', async () => {
@@ -213,7 +221,7 @@ describe('remote-rooms.join', () => {
     ];
     const [create] = room.events;
     for (const [name, answer] of Object.entries({
-      partial: { state, auth_chain: state, members_omitted: true },
+      'partial, of no servers': { state, auth_chain: state, members_omitted: true },
       'without its create event': { state: without(create?.eventId ?? ''), auth_chain: [] },
       'no list': { state: {}, auth_chain: state },
       'no events': { state: [1, 2], auth_chain: state },

@@ -7,6 +7,7 @@ import type { RemoteRoomsProtocol } from '../../../actors/remote-rooms/protocol.
 import type { FoundKey, ServerKeysProtocol } from '../../../actors/server-keys/protocol.ts';
 import type { FederationAnswer, FederationRequest } from '../../../src/federation/federation-client.ts';
 import { checkEvents } from '../../../src/federation/trust/check-events.ts';
+import type { Clock } from '../../../src/kit/clock.ts';
 import type { JsonObject } from '../../../src/kit/json.ts';
 import { seededRandom } from '../../../src/kit/random.ts';
 import { encodeBase64 } from '../../../src/matrix/events/unpadded-base64.ts';
@@ -21,7 +22,9 @@ export const THIRD = 'third.example';
 export const OWN_KEY = makeServerKey(seededRandom(7).bytes(32), 'test');
 
 /** What a server does with a request. */
-export type Answerer = (request: FederationRequest) => JsonObject | FederationAnswer;
+export type Answerer = (
+  request: FederationRequest,
+) => JsonObject | FederationAnswer | Promise<JsonObject | FederationAnswer>;
 
 /** The actor before a real rooms actor; other servers are what the test says that they answer. */
 export interface RemoteWorld {
@@ -90,24 +93,32 @@ export function stateOf(room: ForeignRoom): JsonObject {
   return { state, auth_chain: state };
 }
 
-/** Opens a world. Call `close` at the end of the test. */
-export async function openRemoteWorld(): Promise<RemoteWorld> {
+/**
+ * Opens a world. Call `close` at the end of the test.
+ *
+ * @param timers whose timers run; the system's when absent
+ */
+export async function openRemoteWorld(timers?: Clock): Promise<RemoteWorld> {
   const answers = new Map<string, Answerer>();
   const asked: string[] = [];
   const requests: FederationRequest[] = [];
   const client = {
-    request(request: FederationRequest): Promise<FederationAnswer> {
+    async request(request: FederationRequest): Promise<FederationAnswer> {
       const what = request.path.split('/')[4] ?? '';
       const name = `${request.destination} ${what}`;
       asked.push(name);
       requests.push(request);
-      const answer = answers.get(name)?.(request) ?? DOWN;
+      const answer = (await answers.get(name)?.(request)) ?? DOWN;
       const isWhole = typeof answer['kind'] === 'string';
-      return Promise.resolve(isWhole ? (answer as FederationAnswer) : { kind: 'answered', body: answer });
+      return isWhole ? (answer as FederationAnswer) : { kind: 'answered', body: answer };
     },
     stream: () => Promise.reject(new Error('nothing is streamed here')),
   };
-  const house = await openRoomsHouse({ actors: [keysActor(), remoteRoomsActor], federationClient: client });
+  const house = await openRoomsHouse({
+    actors: [keysActor(), remoteRoomsActor],
+    federationClient: client,
+    ...(timers !== undefined && { timers }),
+  });
   const on: RemoteWorld['on'] = (server, what, answer) => void answers.set(`${server} ${what}`, answer);
   return {
     house,

@@ -38,7 +38,14 @@ export async function openForeignHouse(): Promise<ForeignHouse> {
   const accept: ForeignHouse['accept'] = (room, join, other = {}) => {
     const state = room.state().map(received);
     const event = received(join);
-    const message = { ...where(room), roomVersion: room.version, event, state, authChain: state };
+    const message = {
+      ...where(room),
+      roomVersion: room.version,
+      event,
+      state,
+      authChain: state,
+      partial: null,
+    };
     return house.rooms.ask('rooms.accept-join', { ...message, ...other });
   };
   return {

@@ -56,6 +56,20 @@ describe('events of other servers that come late', () => {
       expect(await rowOf(early)).to.include({ redacts: target.eventId, isLate: true });
     });
 
+  for (const isOutlier of [false, true])
+    it(`shows a held redaction after what came meanwhile: the state as of then is the current one, ${isOutlier ? 'the target outside of the timeline' : 'the target within'}`, async () => {
+      await open('11');
+      const news = add(topic(DAVE, 'news'), world.dave);
+      const target = add(message(DAVE, 'bad'), news);
+      const early = add(redaction(DAVE, target.eventId), world.dave);
+      expect(await world.giveAll(news, early)).to.deep.equal(['accepted', 'held']);
+      if (isOutlier) await world.giveOutliers(target);
+      else await world.give(target);
+      expect((await world.find(early))?.rejection).to.equal(null);
+      expect(await world.standing('m.room.topic')).to.equal(news.eventId);
+      // That the state as of now has the news is checked when the world is closed.
+    });
+
   it('shows a redaction at once in room versions 1 and 2, and applies it when its target comes', async () => {
     await open('2');
     const target = add(message(DAVE, 'bad'), world.dave);

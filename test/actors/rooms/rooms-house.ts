@@ -23,7 +23,7 @@ import type { StorageFault } from '../../../db/kit/write-set.ts';
 import type { EventsRow } from '../../../db/rooms/stream-reader.ts';
 import type { Config } from '../../../src/config/config.ts';
 import type { FederationClient } from '../../../src/federation/federation-client.ts';
-import { systemClock } from '../../../src/kit/clock.ts';
+import { type Clock, systemClock } from '../../../src/kit/clock.ts';
 import type { JsonObject } from '../../../src/kit/json.ts';
 import type { Metrics } from '../../../src/kit/metrics.ts';
 import { seededRandom } from '../../../src/kit/random.ts';
@@ -189,11 +189,20 @@ export interface HouseOptions {
   /** Further actors; they start after the rooms actor. */
   readonly actors?: readonly AnyActorDefinition<ActorMap, Environment>[];
   readonly federationClient?: FederationClient;
+  /** Whose timers run; the system's when absent. */
+  readonly timers?: Clock;
   /** Neighbours that are told of by others than the rooms actor, by name, with what they are told. */
   readonly recorded?: readonly (readonly [string, readonly string[]])[];
 }
 
 type RoomChanged = FactOf<'room-changed'>;
+
+/** Hears what a new life of the rooms actor has to say. */
+const SENDER = [['federation-sender', ['federation-sender.note-loss']]] as const;
+
+function isRecorded({ recorded = [] }: HouseOptions, name: string): boolean {
+  return recorded.some(([other]) => other === name);
+}
 
 /** Opens a house. Call `stop` at the end of the test. */
 export async function openRoomsHouse(options: HouseOptions = {}): Promise<RoomsHouse> {
@@ -216,6 +225,7 @@ export async function openRoomsHouse(options: HouseOptions = {}): Promise<RoomsH
   const config = {
     server: { name: SERVER, adminContact: 'mailto:admin@example.com' },
     data: { path: database.folder },
+    wellKnown: { client: {}, policyServerKeys: {} } as Config['wellKnown'],
   } as Config;
   const env: Environment = {
     config,
@@ -240,14 +250,16 @@ export async function openRoomsHouse(options: HouseOptions = {}): Promise<RoomsH
         note,
       ),
       poolOf(database),
-      ...(options.recorded ?? []).map(([name, messages]) => recorder(name, messages, note)),
+      ...[...SENDER.filter(([name]) => !isRecorded(options, name)), ...(options.recorded ?? [])].map(
+        ([name, messages]) => recorder(name, messages, note),
+      ),
       roomsActor,
       createViews(heard),
       ...(options.actors ?? []),
     ],
     env,
     random,
-    clock: { ...systemClock, now: () => time.nowMs },
+    clock: { ...(options.timers ?? systemClock), now: () => time.nowMs },
   });
   await host.idle();
   return {

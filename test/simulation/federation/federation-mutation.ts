@@ -6,11 +6,6 @@ export interface FederationMutation {
   readonly name: string;
   /** What notices it: how the fault begins. */
   readonly noticedBy: RegExp;
-  /**
-   * True: a server comes back to a room while events that it made there before it left still wait to be sent. What it makes of the room then is
-   * the state of whom it asked, who has not heard of them: those events are on no way into what comes after.
-   */
-  readonly comesBackEarly?: boolean;
   /** Where to begin looking: it shows rarely. */
   readonly firstSeed?: number;
   /** Changes what servers ask each other. */

@@ -1,4 +1,6 @@
 import type { TroupeContext } from '../../../actors/environment.ts';
+import { walkFromEvent } from '../../../db/federation-sender/branch-reader.ts';
+import type { ReadDb } from '../../../db/kit/read-db.ts';
 import type { Protocol } from '../../../actors/kit/protocol.ts';
 import type { ActorRef, AskOptions } from '../../../actors/kit/ref.ts';
 import type {
@@ -47,6 +49,29 @@ function withAsk(
       return name === of ? wrap(ref) : ref;
     }) as TroupeContext['ref'],
   });
+}
+
+interface Walk {
+  readonly from: number;
+  readonly oldest: number;
+}
+
+function positionsBetween(first: number, last: number): readonly { readonly position: number }[] {
+  return Array.from({ length: last - first + 1 }, (_, index) => ({ position: first + index }));
+}
+
+/** Changes what is found when somebody walks back from an event. */
+function withWalk(walked: (walk: Walk) => readonly { readonly position: number }[]): ChangeContext {
+  return (context) => {
+    const { db } = context.env;
+    const all: ReadDb['all'] = async (query, ...parameters) => {
+      const rows = await db.all(query, ...parameters);
+      return query.name === walkFromEvent.name
+        ? (walked(parameters[0] as unknown as Walk) as unknown as typeof rows)
+        : rows;
+    };
+    return { ...context, env: { ...context.env, db: { ...db, all } } };
+  };
 }
 
 function isSend({ path }: FederationRequest): boolean {
@@ -114,8 +139,8 @@ export const FEDERATION_MUTATIONS: readonly FederationMutation[] = [
     }),
   },
   {
-    name: 'a server comes back to a room before what it did there was sent',
+    name: 'the newest of the events that wait counts as leading back to the others of its room',
     noticedBy: /^(events|state|kept)/,
-    comesBackEarly: true,
+    contexts: () => ({ 'federation-sender': withWalk(({ from, oldest }) => positionsBetween(oldest, from)) }),
   },
 ];

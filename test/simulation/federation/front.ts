@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import type { TroupeContext } from '../../../actors/environment.ts';
+import { createStateAnswers } from '../../../src/federation/history/state-answers.ts';
 import { payloadOf, refusalOfThrown } from '../../../src/http/kit/answer.ts';
 import type { Endpoint } from '../../../src/http/kit/endpoint.ts';
 import {
@@ -57,6 +58,7 @@ export function servicesOf(context: TroupeContext): Services {
     cached: caches,
     clock: context.clock,
     random: context.random,
+    stateAnswers: createStateAnswers(context.clock),
   };
   // Only what is looked up is there: the tree of the simulation has fewer actors than the program's.
   return new Proxy(own as Services, {

@@ -9,6 +9,7 @@ import { SUPERVISION_DEFAULTS, type SupervisionTree } from '../../../actors/kit/
 import { createSupervisor, type Supervisor } from '../../../actors/kit/supervisor.ts';
 import type { PoolProtocol } from '../../../actors/pool/protocol.ts';
 import type { ActorMap } from '../../../actors/protocols.ts';
+import { policyServersActor } from '../../../actors/policy-servers/actor.ts';
 import { receiptsActor } from '../../../actors/receipts/actor.ts';
 import { remoteRoomsActor } from '../../../actors/remote-rooms/actor.ts';
 import { roomsActor } from '../../../actors/rooms/actor.ts';
@@ -57,7 +58,13 @@ const STREAMS: readonly Stream[] = [
   typingStream,
   cachesStream,
 ];
-const COURIERS = ['server-keys', 'federation-sender', 'federation-receiver', 'remote-rooms'];
+const COURIERS = [
+  'server-keys',
+  'federation-sender',
+  'federation-receiver',
+  'policy-servers',
+  'remote-rooms',
+];
 const OWNERS = ['caches', 'federation', 'typing', 'account-data', 'receipts', 'rooms'];
 
 /** What storage does beside storing. */
@@ -223,6 +230,7 @@ function definitionsOf(parts: Parts, tree: SupervisionTree): ReadonlyMap<string,
     serverKeysActor,
     federationSenderActor,
     federationReceiverActor,
+    policyServersActor,
     remoteRoomsActor,
   ];
   const known = new Map(single.map((definition) => [definition.name, definition]));

@@ -2,7 +2,7 @@ import { isRefusal } from '../../../src/matrix/refusal.ts';
 import { FAILURE_PAUSE_MS } from '../../../actors/federation-receiver/backfill.ts';
 import { AskFailed } from '../../../actors/kit/ref.ts';
 import type { DatabaseFactory } from '../database.ts';
-import { differencesIn, ghostsIn, inspect, type Inspection, isThere } from './agreement.ts';
+import { differencesIn, ghostsIn, inspect, hasArrived, type Inspection, isOwed } from './agreement.ts';
 import { AS_THEY_ARE, type FederationMutation } from './federation-mutation.ts';
 import { createPeople, type People } from './people.ts';
 import { endTrouble, mayGoWrong, type Temper } from './trouble.ts';
@@ -98,7 +98,7 @@ interface Judging {
 function disagreements({ people, inspections }: Judging, what: 'state' | 'events'): readonly string[] {
   return people.rooms.flatMap((roomId) => {
     const held = inspections.map(([name, inspection]) => [name, inspection.room(roomId)] as const);
-    return differencesIn(roomId, held)[what];
+    return differencesIn(roomId, held, people.cameBackEarly.has(roomId))[what];
   });
 }
 
@@ -129,8 +129,8 @@ async function fillHistory(judging: Judging): Promise<void> {
 }
 
 /**
- * Every message that was acknowledged is with its own server, and as long as that is in the room with every other one that is, once. What came
- * before all of a room's servers but one had left is asked of nobody.
+ * Every message that was acknowledged is with its own server, and as long as that is in the room with every other one that is and to have it, once.
+ * What came before all of a room's servers but one had left is asked of nobody.
  */
 function judgePromises({ world, people, inspections }: Judging): void {
   for (const roomId of people.rooms) {
@@ -140,11 +140,13 @@ function judgePromises({ world, people, inspections }: Judging): void {
         if (eventIds.length > 1) world.faults.push(`once: "${body}" is ${eventIds.join(' and ')} at ${name}`);
     for (const [body, { eventId, server, ...promised }] of people.promised) {
       if (promised.roomId !== roomId) continue;
-      for (const [name, { isInside, hosts, events }] of held) {
-        const isWithSender = isInside && held.get(server)?.hosts.has(name) === true;
-        if (name !== server && !(isWithSender && hosts.has(server))) continue;
-        const standing = events.get(eventId) ?? 'unknown';
-        if (!isThere(standing))
+      const own = held.get(server);
+      for (const [name, room] of held) {
+        const isWithSender = room.isInside && own?.hosts.has(name) === true;
+        if (name !== server && !(isWithSender && room.hosts.has(server))) continue;
+        const standing = room.events.get(eventId) ?? 'unknown';
+        if (hasArrived(standing, people.cameBackEarly.has(roomId))) continue;
+        if (name === server || own === undefined || isOwed(own, room, name)(eventId))
           world.faults.push(`kept: "${body}" of ${server}, ${eventId}, is ${standing} at ${name}`);
       }
     }

@@ -95,6 +95,7 @@ describe('sync of rooms that are left', () => {
       state,
       authChain: [],
       receivedFrom: 'other.example',
+      partial: null,
     });
     if (isRefusal(reply)) throw new Error(reply.error);
     await reached(reply.position);

@@ -7,6 +7,7 @@ import { roomsOfUserCache } from '../../../sync/caches/rooms-of-user.ts';
 import { eventText, findClientEvent } from '../../../sync/event-text.ts';
 import { listText, objectText } from '../../../sync/json-text.ts';
 import type { ReadServices, SyncCaller } from '../../../sync/sync-services.ts';
+import { isRoomPartial } from '../../../sync/room-wholeness.ts';
 import { makeTurnTaker } from '../../../sync/yield-turn.ts';
 import { defineEndpoint, JsonText } from '../../kit/endpoint.ts';
 import { findRoomAccess } from '../rooms/room-access.ts';
@@ -44,6 +45,8 @@ async function roomText(
   given: { readonly accountData: readonly string[]; readonly limit: number },
 ): Promise<string | undefined> {
   if (room.membership === 'invite') return invitedText(services, caller, room);
+  // It takes the state that it is given for all there is.
+  if (await isRoomPartial(services, room.roomId)) return undefined;
   const access = await findRoomAccess(services, caller.userId, room.roomId);
   if (isRefusal(access)) return undefined;
   return roomSnapshotText(services, caller, { access, membership: room.membership, ...given });

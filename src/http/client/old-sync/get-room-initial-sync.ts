@@ -4,6 +4,7 @@ import { isRefusal } from '../../../matrix/refusal.ts';
 import { defineEndpoint, JsonText } from '../../kit/endpoint.ts';
 import { findRoomAccess } from '../rooms/room-access.ts';
 import { ANY_OBJECT, ROOM_PARAMS } from '../rooms/room-params.ts';
+import { refuseUnlessWhole } from '../rooms/whole-room.ts';
 import {
   readAccountDataTexts,
   roomSnapshotText,
@@ -27,10 +28,12 @@ export const endpoint = defineEndpoint({
   query: Type.Object({ limit: Type.Optional(Type.Integer({ minimum: 0 })) }),
   reply: ANY_OBJECT,
   needs: ['db', 'cached', 'streams', 'clock'],
-  async handle({ params, query, caller, services }) {
+  async handle({ params, query, caller, services, aborted }) {
     const { roomId } = params;
     const access = await findRoomAccess(services, caller.userId, roomId);
     if (isRefusal(access)) return access;
+    const refused = await refuseUnlessWhole(services, roomId, aborted);
+    if (refused !== undefined) return refused;
     const own = await findLocalMembership(services.db, caller.userId, roomId);
     const accountData = await readAccountDataTexts(services, caller.userId);
     const text = await roomSnapshotText(services, caller, {

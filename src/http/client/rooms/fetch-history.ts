@@ -6,6 +6,7 @@ import type { ReadServices } from '../../../sync/sync-services.ts';
 import type { Services } from '../../kit/services.ts';
 import { placeBefore } from '../../../sync/page-token.ts';
 import { type History, type HistoryRequest, readHistory } from './history.ts';
+import { becomesWhole } from './whole-room.ts';
 
 /** How often other servers are asked for one answer. */
 export const FETCHES_MAX = 3;
@@ -39,6 +40,8 @@ async function fetchMore(
   { standing, limit }: HistoryRequest,
   fromDepth: number,
 ): Promise<boolean> {
+  // Each piece of history would bring all members once more, which are on their way.
+  if (!(await becomesWhole(services, standing.roomId, FETCH_DEADLINE_MS))) return false;
   const wanted = { roomId: standing.roomId, limit: Math.max(limit, FETCHED_EVENTS_MIN), fromDepth };
   try {
     const receiver = services['federation-receiver'];

@@ -14,6 +14,7 @@ import { findVisibleEvent } from './find-visible-event.ts';
 import { fetchHistory } from './fetch-history.ts';
 import { HISTORY_EVENTS_MAX, type HistoryItem, historyTexts, readHistory, readViewer } from './history.ts';
 import { ANY_OBJECT } from './room-params.ts';
+import { refuseUnlessWhole } from './whole-room.ts';
 
 const EVENTS_DEFAULT = 10;
 
@@ -53,12 +54,16 @@ export const endpoint = defineEndpoint({
   }),
   reply: ANY_OBJECT,
   needs: ['db', 'cached', 'streams', 'clock', 'federation-receiver'],
-  async handle({ params, query, caller, services }) {
+  async handle({ params, query, caller, services, aborted }) {
     const { roomId, eventId } = params;
     const filter = readRoomEventFilter(query.filter);
     if (isRefusal(filter)) return filter;
     const found = await findVisibleEvent(services, caller.userId, roomId, eventId);
     if (found === undefined) return refuse('M_NOT_FOUND', 'There is no such event, or you may not see it.');
+    if (!filter.lazyLoadMembers) {
+      const refused = await refuseUnlessWhole(services, roomId, aborted);
+      if (refused !== undefined) return refused;
+    }
     const { entry, event, membership, standing } = found;
     const limit = Math.min(query.limit ?? filter.limit ?? EVENTS_DEFAULT, HISTORY_EVENTS_MAX);
     const place = { depth: entry.depth, streamOrdering: entry.position };

@@ -5,6 +5,7 @@ import { findClientEvent } from '../../../sync/event-text.ts';
 import { defineEndpoint } from '../../kit/endpoint.ts';
 import { findRoomAccess, notInRoom } from './room-access.ts';
 import { ROOM_PARAMS } from './room-params.ts';
+import { refuseUnlessWhole } from './whole-room.ts';
 
 interface JoinedMember {
   readonly display_name?: string;
@@ -27,11 +28,13 @@ export const endpoint = defineEndpoint({
     ),
   }),
   needs: ['db', 'cached', 'streams', 'clock'],
-  async handle({ params, caller, services }) {
+  async handle({ params, caller, services, aborted }) {
     const { roomId } = params;
     const access = await findRoomAccess(services, caller.userId, roomId);
     if (isRefusal(access)) return access;
     if (access.stateAt !== null) return notInRoom();
+    const refused = await refuseUnlessWhole(services, roomId, aborted);
+    if (refused !== undefined) return refused;
     const joined: Record<string, JoinedMember> = {};
     for (const { userId, eventId } of await readMembers(services.db, roomId, 'join')) {
       const event = await findClientEvent(services, eventId);

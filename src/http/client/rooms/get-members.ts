@@ -12,6 +12,7 @@ import { makeHistoryCheck } from '../../../sync/visibility.ts';
 import { defineEndpoint, JsonText } from '../../kit/endpoint.ts';
 import { findRoomAccess, type RoomAccess } from './room-access.ts';
 import { ANY_OBJECT, ROOM_PARAMS } from './room-params.ts';
+import { refuseUnlessWhole } from './whole-room.ts';
 
 const MEMBERSHIP = Type.Union([
   Type.Literal('join'),
@@ -74,10 +75,12 @@ export const endpoint = defineEndpoint({
   }),
   reply: Type.Object({ chunk: Type.Array(ANY_OBJECT) }),
   needs: ['db', 'cached', 'streams', 'clock'],
-  async handle({ params, query, caller, services }) {
+  async handle({ params, query, caller, services, aborted }) {
     const { roomId } = params;
     const access = await findRoomAccess(services, caller.userId, roomId);
     if (isRefusal(access)) return access;
+    const refused = await refuseUnlessWhole(services, roomId, aborted);
+    if (refused !== undefined) return refused;
     const entries = await readStateOf(services, roomId, access, query.at);
     if (isRefusal(entries)) return entries;
     const { membership: wanted, not_membership: unwanted } = query;

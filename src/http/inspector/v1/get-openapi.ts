@@ -8,6 +8,7 @@ import { endpoint as getCaches } from './get-caches.ts';
 import { endpoint as getDelayedEvents } from './get-delayed-events.ts';
 import { endpoint as getDestinations } from './get-destinations.ts';
 import { endpoint as getLimits } from './get-limits.ts';
+import { endpoint as getPartialRooms } from './get-partial-rooms.ts';
 import { endpoint as getReports } from './get-reports.ts';
 import { endpoint as getRoom } from './get-room.ts';
 import { endpoint as getStateDiff } from './get-state-diff.ts';
@@ -17,6 +18,7 @@ import { endpoint as getThreads } from './get-threads.ts';
 import { endpoint as purgeRoom } from './purge-room.ts';
 import { endpoint as restartActor } from './restart-actor.ts';
 import { endpoint as retryDestination } from './retry-destination.ts';
+import { endpoint as retryPartialRoom } from './retry-partial-room.ts';
 
 const DOCUMENT = openApiDocument([
   getActors,
@@ -26,6 +28,7 @@ const DOCUMENT = openApiDocument([
   getDelayedEvents,
   getThreads,
   getLimits,
+  getPartialRooms,
   getReports,
   getRoom,
   getStateWhy,
@@ -35,6 +38,7 @@ const DOCUMENT = openApiDocument([
   addSigningKey,
   getDestinations,
   retryDestination,
+  retryPartialRoom,
 ]);
 
 /** The OpenAPI document of the inspector. */

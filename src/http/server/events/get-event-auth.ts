@@ -14,13 +14,20 @@ export const endpoint = defineEndpoint({
   rateLimit: null,
   params: ROOM_AND_EVENT,
   reply: Type.Object({ auth_chain: Type.Array(ANY_PDU) }),
-  needs: ['cached', 'db'],
+  needs: ['cached', 'db', 'stateAnswers'],
   async handle({ params, caller, services }) {
     const { roomId, eventId } = params;
     const event = await findAskedEvent(services, roomId, eventId, caller.serverName);
     if (isRefusal(event)) return event;
-    const chain = [...(await readAuthChain(services.db, [eventId]))];
-    const texts = await readServedTexts(services.db, chain);
-    return new JsonText(`{"auth_chain":[${texts.join(',')}]}`);
+    const answer = await services.stateAnswers.answer(
+      caller.serverName,
+      `event_auth ${eventId}`,
+      async () => {
+        const chain = [...(await readAuthChain(services.db, [eventId]))];
+        const texts = await readServedTexts(services.db, chain);
+        return `{"auth_chain":[${texts.join(',')}]}`;
+      },
+    );
+    return isRefusal(answer) ? answer : new JsonText(answer);
   },
 });

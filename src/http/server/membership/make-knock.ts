@@ -1,5 +1,6 @@
 import { defineEndpoint } from '../../kit/endpoint.ts';
 import { makeTemplate, MEMBER_PARAMS, TEMPLATE_REPLY, VERSIONS_QUERY } from './make-template.ts';
+import { refuseHelpWhilePartial } from './refuse-partial.ts';
 
 /** The template of a knock, for the user's server to sign. */
 export const endpoint = defineEndpoint({
@@ -12,8 +13,10 @@ export const endpoint = defineEndpoint({
   query: VERSIONS_QUERY,
   reply: TEMPLATE_REPLY,
   needs: ['cached', 'rooms'],
-  handle({ params, query, caller, services }) {
+  async handle({ params, query, caller, services }) {
     const { roomId, userId } = params;
+    const refused = await refuseHelpWhilePartial(services, roomId);
+    if (refused !== undefined) return refused;
     return makeTemplate(services.cached, caller.serverName, params, () =>
       services.rooms.ask('rooms.make-knock', { roomId, userId, versions: query.ver ?? [] }),
     );

@@ -1,5 +1,7 @@
+import { isRefusal } from '../../../matrix/refusal.ts';
 import { defineEndpoint } from '../../kit/endpoint.ts';
 import { makeTemplate, MEMBER_PARAMS, TEMPLATE_REPLY } from './make-template.ts';
+import { refuseHelpWhilePartial } from './refuse-partial.ts';
 
 /** The template of a leave, for the user's server to sign: out of the room, of an invite or of a knock. */
 export const endpoint = defineEndpoint({
@@ -11,10 +13,12 @@ export const endpoint = defineEndpoint({
   params: MEMBER_PARAMS,
   reply: TEMPLATE_REPLY,
   needs: ['cached', 'rooms'],
-  handle({ params, caller, services }) {
+  async handle({ params, caller, services }) {
     const { roomId, userId } = params;
-    return makeTemplate(services.cached, caller.serverName, params, () =>
+    const template = await makeTemplate(services.cached, caller.serverName, params, () =>
       services.rooms.ask('rooms.make-leave', { roomId, userId }),
     );
+    // Who is not known here may well have something to leave.
+    return isRefusal(template) ? ((await refuseHelpWhilePartial(services, roomId)) ?? template) : template;
   },
 });

@@ -5,6 +5,7 @@ import type { JsonObject } from '../../../kit/json.ts';
 import { isRefusal } from '../../../matrix/refusal.ts';
 import { defineEndpoint, JsonText } from '../../kit/endpoint.ts';
 import { ANY_EVENT, EVENT_PARAMS } from './event-shapes.ts';
+import { refuseHelpWhilePartial } from './refuse-partial.ts';
 import { takeMemberEvent } from './take-member-event.ts';
 
 /** A user of another server joins a room through this one: its server learns the state of the room. */
@@ -24,14 +25,23 @@ export const endpoint = defineEndpoint({
     members_omitted: Type.Boolean(),
     servers_in_room: Type.Optional(Type.Array(Type.String())),
   }),
-  needs: ['cached', 'config', 'db', 'rooms', 'federation-receiver'],
+  needs: ['cached', 'config', 'db', 'rooms', 'federation-receiver', 'stateAnswers'],
   async handle({ params, query, body, caller, services }) {
-    const { db } = services;
+    const { db, stateAnswers } = services;
+    const refused = await refuseHelpWhilePartial(services, params.roomId);
+    if (refused !== undefined) return refused;
+    const { serverName } = caller;
+    const refusedForNow = stateAnswers.refuseNow(serverName);
+    if (refusedForNow !== undefined) return refusedForNow;
     const hosts = await readHostsOfRoom(db, params.roomId);
     const expected = { ...params, membership: 'join' } as const;
-    const taken = await takeMemberEvent(services, caller.serverName, expected, body as JsonObject);
+    const taken = await takeMemberEvent(services, serverName, expected, body as JsonObject);
     if (isRefusal(taken)) return taken;
-    const omitsMembers = query.omit_members ?? false;
-    return new JsonText(await buildJoinAnswer(db, taken.event, { omitsMembers, hosts }));
+    const mayOmitMembers = query.omit_members ?? false;
+    // Refused here, it is in the room all the same, and gets the answer when it asks again.
+    const answer = await stateAnswers.work(serverName, () =>
+      buildJoinAnswer(db, taken.event, { mayOmitMembers, hosts }),
+    );
+    return isRefusal(answer) ? answer : new JsonText(answer);
   },
 });

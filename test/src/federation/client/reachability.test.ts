@@ -56,6 +56,15 @@ describe('the book of servers out of reach', () => {
     expect(await uncached.retryTs(FAR)).to.equal(9e12);
   });
 
+  it('asks at once whom others have heard, whatever was noticed here a moment before', async () => {
+    expect(await book.retryTs(FAR)).to.equal(null);
+    book.noteUnreachable(FAR, 'refused');
+    expect(await book.retryTs(FAR)).to.equal(clock.now() + NOTICED_FOR_MS);
+    await store(7e12);
+    await store(null);
+    expect(await book.retryTs(FAR)).to.equal(null);
+  });
+
   it('does not ask for a moment who was just noticed not to answer, and tells the sender', async () => {
     book.noteUnreachable(FAR, 'refused');
     expect(await book.retryTs(FAR)).to.equal(clock.now() + NOTICED_FOR_MS);

@@ -231,7 +231,15 @@ describe('the deletion of a room', () => {
 
     const state = room.state().map(received);
     const join = room.member(bob.userId, 'join');
-    const joined = { roomId, roomVersion, event: received(join), state, authChain: state, receivedFrom };
+    const joined = {
+      roomId,
+      roomVersion,
+      event: received(join),
+      state,
+      authChain: state,
+      receivedFrom,
+      partial: null,
+    };
     expect((await rooms.ask('rooms.accept-join', joined)).kind).to.equal('sent');
     await world.host.idle();
     const { rooms: again } = await bob.next();

@@ -1,11 +1,14 @@
 import { expect } from 'chai';
 import type { TSchema } from 'typebox';
+import { storePartialRoom } from '../../../../../db/rooms/partial-writer.ts';
+import { findRoom } from '../../../../../db/rooms/room-reader.ts';
 import { endpoint as getEvent } from '../../../../../src/http/server/events/get-event.ts';
 import { endpoint as getEventAuth } from '../../../../../src/http/server/events/get-event-auth.ts';
 import { endpoint as getState } from '../../../../../src/http/server/events/get-state.ts';
 import { endpoint as getStateIds } from '../../../../../src/http/server/events/get-state-ids.ts';
 import { endpoint as backfill } from '../../../../../src/http/server/history/backfill.ts';
 import { endpoint as getMissing } from '../../../../../src/http/server/history/get-missing-events.ts';
+import { createStateAnswers } from '../../../../../src/federation/history/state-answers.ts';
 import { type Endpoint, JsonText } from '../../../../../src/http/kit/endpoint.ts';
 import { systemClock } from '../../../../../src/kit/clock.ts';
 import type { Json, JsonObject } from '../../../../../src/kit/json.ts';
@@ -53,6 +56,7 @@ describe('the history that other servers get', () => {
       db: database.db,
       cached: caches,
       clock: systemClock,
+      stateAnswers: createStateAnswers(systemClock),
       config: { server: { name: SERVER } },
     };
     const served = endpoint as AnyEndpoint;
@@ -98,6 +102,26 @@ describe('the history that other servers get', () => {
       // From version 12 on the room's id names the event that made it.
       expect(types.has('m.room.create')).to.equal(version !== '12');
     });
+
+  it('has no states while this server does not know all members, but what authorises an event', async () => {
+    await open();
+    const eventId = await say('hello');
+    const room = await findRoom(world.house.database.db, world.roomId);
+    const partial = { joinEventId: '$join', joinedVia: OTHER, servers: [THIRD] };
+    const steps = [storePartialRoom({ roomNid: room?.roomNid ?? 0, ...partial })];
+    const stored = await world.house.database.write.write({ owner: 'rooms', steps });
+    expect(stored.kind).to.equal('committed');
+    const at = { params: { roomId: world.roomId }, query: { event_id: eventId } };
+    const refused = { errcode: 'ORG.MATRIX.MSC3895_UNABLE_DUE_TO_PARTIAL_STATE', status: 403 };
+    // Whoever was named as being in the room may ask as one who is.
+    for (const serverName of [OTHER, THIRD]) {
+      for (const endpoint of [getState, getStateIds])
+        expect(await ask(endpoint, serverName, at)).to.deep.equal(refused);
+      const chain = await ask(getEventAuth, serverName, { params: { roomId: world.roomId, eventId } });
+      expect(chain['auth_chain']).to.have.length.above(2);
+    }
+    expect(await ask(getState, 'fourth.example', at)).to.include({ errcode: 'M_FORBIDDEN' });
+  });
 
   it('has the state before an event, not after it, as ids and whole', async () => {
     await open();

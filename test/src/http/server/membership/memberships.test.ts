@@ -1,13 +1,18 @@
 import { expect } from 'chai';
 import type { TSchema } from 'typebox';
 import { findEvent } from '../../../../../db/rooms/event-reader.ts';
+import { storePartialRoom } from '../../../../../db/rooms/partial-writer.ts';
+import { findRoom } from '../../../../../db/rooms/room-reader.ts';
 import { type Endpoint, JsonText } from '../../../../../src/http/kit/endpoint.ts';
+import { createStateAnswers } from '../../../../../src/federation/history/state-answers.ts';
+import { systemClock } from '../../../../../src/kit/clock.ts';
 import { endpoint as makeJoin } from '../../../../../src/http/server/membership/make-join.ts';
 import { endpoint as makeKnock } from '../../../../../src/http/server/membership/make-knock.ts';
 import { endpoint as makeLeave } from '../../../../../src/http/server/membership/make-leave.ts';
 import { endpoint as sendJoin } from '../../../../../src/http/server/membership/send-join.ts';
 import { endpoint as sendKnock } from '../../../../../src/http/server/membership/send-knock.ts';
 import { endpoint as sendLeave } from '../../../../../src/http/server/membership/send-leave.ts';
+import { MEMBERS_GIVEN_MAX } from '../../../../../src/federation/memberships/join-answer.ts';
 import { isJsonObject, type Json, type JsonObject } from '../../../../../src/kit/json.ts';
 import { eventIdOf } from '../../../../../src/matrix/events/event-id.ts';
 import { hashAndSignEvent, verifyEvent } from '../../../../../src/matrix/events/event-signatures.ts';
@@ -62,6 +67,7 @@ describe('memberships that other servers change', () => {
       cached: house.caches,
       config: { server: { name: SERVER } },
       rooms: house.rooms,
+      stateAnswers: createStateAnswers(systemClock),
       'federation-receiver': house.ref('federation-receiver'),
     };
     const { method, path } = endpoint as AnyEndpoint;
@@ -150,14 +156,22 @@ describe('memberships that other servers change', () => {
   it('members are left out for a server that can do without, those excepted who say what the room is called', async () => {
     world = await openReceiverWorld();
     const { house, roomId } = world;
-    for (const name of ['carol', 'dan', 'eve', 'fay', 'gil'])
-      sent(await change(house, roomId, 'join', `@${name}:example.com`));
+    for (let number = 1; number < MEMBERS_GIVEN_MAX - 2; number += 1)
+      sent(await change(house, roomId, 'join', `@carol${number}:example.com`));
     const membersIn = (answer: JsonObject): number =>
       (answer['state'] as readonly Pdu[]).filter(({ type }) => type === 'm.room.member').length;
+    // A small room is given whole: nobody has to come back for the rest.
+    const small = (await enter({ omit_members: true })).answer;
+    expect([small['members_omitted'], membersIn(small)]).to.deep.equal([false, MEMBERS_GIVEN_MAX]);
+    const inChain = new Set(idsOf(small['auth_chain']));
+    for (const eventId of idsOf(small['state'])) expect(inChain.has(eventId), eventId).to.equal(false);
+    expect(await send('leave', finish(await make('leave')))).to.deep.equal({});
+    sent(await change(house, roomId, 'join', '@dan:example.com'));
     const { answer } = await enter({ omit_members: true });
     expect(answer).to.include({ members_omitted: true });
     expect(answer['servers_in_room']).to.have.members([SERVER, 'other.example']);
-    expect(membersIn(answer)).to.equal(5);
+    // Those who name it, and what the user was before.
+    expect(membersIn(answer)).to.equal(6);
     const given = new Set([...idsOf(answer['state']), ...idsOf(answer['auth_chain'])]);
     expect(given.size).to.equal(idsOf(answer['state']).length + idsOf(answer['auth_chain']).length);
     for (const { auth_events: edges } of answer['state'] as readonly Pdu[])
@@ -167,6 +181,24 @@ describe('memberships that other servers change', () => {
     expect(await send('leave', leave)).to.deep.equal({});
     // Nobody but the user alone, who was something before.
     expect(membersIn((await enter({ omit_members: true })).answer)).to.equal(1);
+  });
+
+  it('while this server does not know all members it helps nobody in, and sends those who ask to other servers', async () => {
+    world = await openReceiverWorld();
+    const { house, roomId } = world;
+    const room = await findRoom(house.database.db, roomId);
+    const partial = { joinEventId: '$join', joinedVia: OTHER, servers: [OTHER] };
+    const steps = [storePartialRoom({ roomNid: room?.roomNid ?? 0, ...partial })];
+    expect(await house.database.write.write({ owner: 'rooms', steps })).to.include({ kind: 'committed' });
+    const elsewhere = { errcode: 'M_NOT_FOUND', status: 404 };
+    expect(await make('join')).to.deep.equal(elsewhere);
+    expect(await make('knock')).to.deep.equal(elsewhere);
+    // Erin may have an invite that is not known here; Dave is known to have something to leave.
+    expect(await make('leave')).to.deep.equal(elsewhere);
+    expect(await make('leave', DAVE, OTHER)).to.have.property('event');
+    const anything = { eventId: '$anything', pdu: {} as Pdu };
+    expect(await send('join', anything)).to.deep.equal(elsewhere);
+    expect(await send('knock', anything)).to.deep.equal(elsewhere);
   });
 
   it('what is redacted is given redacted', async () => {
