@@ -85,7 +85,7 @@ export default {
     {
       name: 'src-knows-actors-by-protocol',
       severity: 'error',
-      from: { path: '^src/', pathNot: '^src/main\\.ts$' },
+      from: { path: '^src/', pathNot: '^src/cli/' },
       to: { path: '^actors/', ...others(TYPES_OF_ACTORS) },
     },
     {
@@ -117,6 +117,12 @@ export default {
       severity: 'error',
       from: { path: '^(src|actors|db)/', pathNot: '^src/kit/' },
       to: { path: 'node_modules/pino/' },
+    },
+    {
+      name: 'commander-in-one-folder',
+      severity: 'error',
+      from: { path: '^(src|actors|db)/', pathNot: '^src/cli/' },
+      to: { path: 'node_modules/commander/' },
     },
     {
       name: 'product-never-imports-tests',

@@ -1,4 +1,5 @@
 import { createServer, type AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { IDENTITY_QUERIES, loadIdentity } from '../db/identity/identity.ts';
 import { lockFolder } from '../db/kit/folder-lock.ts';
 import { openGroupCommit } from '../db/kit/group-commit.ts';
@@ -8,7 +9,10 @@ import { databasePath } from '../db/kit/sqlite.ts';
 import type { Config, ListenAddress } from '../src/config/config.ts';
 import type { Clock } from '../src/kit/clock.ts';
 import type { Logger } from '../src/kit/logger.ts';
+import type { ReloadReport } from '../src/inspector/settings-report.ts';
+import type { LogLevelSwitch } from '../src/kit/log-levels.ts';
 import { createMetricBuffer, createSlabMetrics } from '../src/kit/metric-slab.ts';
+import { PROGRAM_FOLDER, workerSource } from '../src/kit/program-files.ts';
 import type { Random } from '../src/kit/random.ts';
 import { isRefusal } from '../src/matrix/refusal.ts';
 import type { ServerKey } from '../src/matrix/signing.ts';
@@ -23,11 +27,14 @@ import { createVitalSource } from './kit/vitals.ts';
 import { createWorkerPlatform } from './kit/worker-platform.ts';
 import type { ActorMap } from './protocols.ts';
 import { loadActors } from './registry.ts';
-import { gatewayThread, supervisionTree } from './supervision.ts';
+import { type ConfigurationSource, createSettingsDesk, type Settings } from './settings-desk.ts';
+import { gatewayThread, headlessTree, supervisionTree } from './supervision.ts';
 import { openThreadEnvironment, type ProgramData } from './thread-environment.ts';
 
 /** Space for new objects on each worker thread: more would be resident for good, less would be collected too often under load. */
 const YOUNG_GENERATION_MB = 24;
+
+const THREAD_MODULE = join(PROGRAM_FOLDER, 'actors', 'thread-main.ts');
 
 /** What a running server is made of. */
 export interface ProgramOptions {
@@ -35,6 +42,10 @@ export interface ProgramOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
+  /** What `log` goes by, so that its level can change; absent: it stays. */
+  readonly logLevels?: LogLevelSwitch;
+  /** From where the configuration comes; absent: it cannot be read again. */
+  readonly configuration?: ConfigurationSource;
   /** Called once when the server cannot go on; everything was stopped before. */
   onFailure(error: Error): void;
 }
@@ -49,6 +60,8 @@ export interface Program {
   /** The one-time registration token for the first administrator; null once there is one. */
   readonly firstToken: string | null;
   readonly supervisor: Supervisor<ActorMap>;
+  /** Reads the configuration again; null when nobody said from where. */
+  reload(): ReloadReport | null;
   /** Ends it gracefully: HTTP first, the store last. */
   stop(): Promise<void>;
 }
@@ -115,7 +128,9 @@ async function readFirstToken(supervisor: Supervisor<ActorMap>): Promise<string 
 
 interface Supervised {
   readonly tree: SupervisionTree;
-  readonly data: ProgramData;
+  readonly serverKey: ServerKey;
+  /** The configuration with the ports that are really listened on. */
+  readonly config: Config;
   /** The names of the actors of the main thread, and their definitions but for the inspector's. */
   readonly onMain: readonly string[];
   readonly definition: Awaited<ReturnType<typeof loadActors>>;
@@ -123,14 +138,23 @@ interface Supervised {
 
 function supervise(options: ProgramOptions, supervised: Supervised) {
   const { clock, random, log } = options;
-  const { tree, data, onMain, definition } = supervised;
+  const { tree, serverKey, config, onMain, definition } = supervised;
+  const { entry, isCode } = workerSource(THREAD_MODULE);
   let close = (): void => undefined;
+  const settings = createSettingsDesk({
+    config,
+    source: options.configuration ?? null,
+    clock,
+    log,
+    tell: (current) => supervisor.tellThreads(current),
+  });
+  const data = (): ProgramData => ({ ...settings.current, serverKey });
   const supervisor: Supervisor<ActorMap> = createSupervisor<ActorMap, Environment>({
     tree,
     platform: createWorkerPlatform({
-      entry: new URL('thread-main.ts', import.meta.url),
+      entry,
       data,
-      worker: { resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB } },
+      worker: { eval: isCode, resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB } },
     }),
     clock,
     random,
@@ -140,7 +164,7 @@ function supervise(options: ProgramOptions, supervised: Supervised) {
     onFailure: (error) => options.onFailure(error),
     main(metrics) {
       const opened = openThreadEnvironment({
-        ...data,
+        ...data(),
         thread: MAIN_THREAD,
         actors: onMain,
         random,
@@ -157,14 +181,32 @@ function supervise(options: ProgramOptions, supervised: Supervised) {
                 status: () => supervisor.status(),
                 figures: (thread) => supervisor.figures(thread),
                 restart: (actor) => supervisor.restart(actor),
+                settings,
               })
             : definition(name),
         vitals: createVitalSource(),
+        takeNotice(notice) {
+          options.logLevels?.set((notice as Settings).logLevels);
+          opened.reconfigure(notice as Settings);
+        },
         openLink: (end) => createMessagePortLink(end as Parameters<typeof createMessagePortLink>[0]),
       };
     },
   });
-  return { supervisor, close: () => close() };
+  const end = (): void => {
+    settings.close();
+    close();
+  };
+  return { supervisor, settings, close: end };
+}
+
+/** Starts every thread and actor of a tree. */
+async function launch(options: ProgramOptions, tree: SupervisionTree, config: Config, serverKey: ServerKey) {
+  const onMain = tree.threads.find(({ name }) => name === MAIN_THREAD)?.actors.map(({ name }) => name) ?? [];
+  const definition = await loadActors(onMain.filter((name) => name !== 'inspector'));
+  const supervised = supervise(options, { tree, serverKey, config, onMain, definition });
+  await supervised.supervisor.start();
+  return supervised;
 }
 
 /**
@@ -178,13 +220,7 @@ export async function startProgram(options: ProgramOptions): Promise<Program> {
     applyMigrations(databasePath(options.config.data.path), options.log);
     const serverKey = await openIdentity(options);
     const config = await tryListeners(options.config);
-    const data: ProgramData = { config, serverKey };
-    const tree = supervisionTree(config);
-    const onMain =
-      tree.threads.find(({ name }) => name === MAIN_THREAD)?.actors.map(({ name }) => name) ?? [];
-    const definition = await loadActors(onMain.filter((name) => name !== 'inspector'));
-    const { supervisor, close } = supervise(options, { tree, data, onMain, definition });
-    await supervisor.start();
+    const { supervisor, settings, close } = await launch(options, supervisionTree(config), config, serverKey);
     const { federation, ...address } = await supervisor
       .ref(`http@${gatewayThread(1)}`)
       .ask('http.read-addresses', null);
@@ -196,6 +232,42 @@ export async function startProgram(options: ProgramOptions): Promise<Program> {
       federationAddress: federation,
       firstToken,
       supervisor,
+      reload: () => settings.reload(),
+      async stop() {
+        await supervisor.stop();
+        close();
+        lock.release();
+      },
+    };
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+/** A server without listeners: it takes commands on the socket in its data folder, and nothing else. */
+export interface HeadlessProgram {
+  /** Where it takes commands; null where there can be no socket. */
+  readonly controlPath: string | null;
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts what a command needs of a server that does not run: the owners, and who takes commands; no gateways, nobody who speaks to other
+ * servers, no inspector. It holds the data folder as a whole server does.
+ *
+ * @throws FolderInUse, MigrationRefused, WrongServerName, PlacementError
+ */
+export async function startHeadless(options: ProgramOptions): Promise<HeadlessProgram> {
+  const { config, log } = options;
+  const lock = lockFolder(config.data.path);
+  try {
+    applyMigrations(databasePath(config.data.path), log);
+    const serverKey = await openIdentity(options);
+    const { supervisor, close } = await launch(options, headlessTree(config), config, serverKey);
+    const address = await supervisor.ref('control').ask('control.read-address', null);
+    return {
+      controlPath: address?.path ?? null,
       async stop() {
         await supervisor.stop();
         close();

@@ -2,6 +2,7 @@ import type { AccountDataProtocol } from './account-data/protocol.ts';
 import type { AccountsProtocol } from './accounts/protocol.ts';
 import type { CachesProtocol } from './caches/protocol.ts';
 import type { CommitterProtocol } from './committer/protocol.ts';
+import type { ControlProtocol } from './control/protocol.ts';
 import type { DelayedEventsProtocol } from './delayed-events/protocol.ts';
 import type { DeviceListsProtocol } from './device-lists/protocol.ts';
 import type { FederationProtocol } from './federation/protocol.ts';
@@ -39,6 +40,7 @@ export interface ActorProtocols {
   readonly accounts: AccountsProtocol;
   readonly caches: CachesProtocol;
   readonly committer: CommitterProtocol;
+  readonly control: ControlProtocol;
   readonly 'delayed-events': DelayedEventsProtocol;
   readonly 'device-lists': DeviceListsProtocol;
   readonly federation: FederationProtocol;

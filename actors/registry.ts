@@ -13,6 +13,7 @@ const SINGLE: Readonly<Record<Exclude<keyof ActorProtocols, 'inspector'>, Load>>
   accounts: async () => (await import('./accounts/actor.ts')).accountsActor,
   caches: async () => (await import('./caches/actor.ts')).cachesActor,
   committer: async () => (await import('./committer/actor.ts')).committerActor,
+  control: async () => (await import('./control/actor.ts')).controlActor,
   'delayed-events': async () => (await import('./delayed-events/actor.ts')).delayedEventsActor,
   'device-lists': async () => (await import('./device-lists/actor.ts')).deviceListsActor,
   federation: async () => (await import('./federation/actor.ts')).federationActor,

@@ -109,11 +109,25 @@ export function supervisionTree(config: Config): SupervisionTree {
     ...SUPERVISION_DEFAULTS,
     threads: [
       threadSpec(STORE_THREAD, ['committer', `views@${STORE_THREAD}`, ...placedOn(STORE_THREAD)]),
-      workingThread(MAIN_THREAD, ['inspector', ...placedOn(MAIN_THREAD)]),
+      workingThread(MAIN_THREAD, ['inspector', 'control', ...placedOn(MAIN_THREAD)]),
       ...others.map((thread) => workingThread(thread, placedOn(thread))),
       ...gateways.map((thread) =>
         threadSpec(thread, [`views@${thread}`, ...placedOn(thread), `http@${thread}`]),
       ),
     ],
   };
+}
+
+/** Those that a server without listeners does without: they only speak to other machines. */
+const TO_OTHERS: readonly string[] = [...COURIERS, 'push-sender', 'previews', 'inspector'];
+
+/** Of {@link supervisionTree}, what carries out a command while no server runs: everything that owns something. */
+export function headlessTree(config: Config): SupervisionTree {
+  const tree = supervisionTree(config);
+  const isNeeded = (name: string): boolean => !TO_OTHERS.includes(name) && !name.startsWith('http@');
+  const threads = tree.threads
+    .map(({ name, actors }) => ({ name, actors: actors.filter((actor) => isNeeded(actor.name)) }))
+    // One that has nothing left but its view of the streams has nobody to look at it.
+    .filter(({ actors }) => actors.some(({ name }) => !name.startsWith('views@')));
+  return { ...tree, threads, absent: TO_OTHERS };
 }

@@ -2,10 +2,10 @@ import { spawnSync } from 'node:child_process';
 
 /**
  * Runs every test, two files at a time: first all that needs nothing but its own process, then those that start whole servers. What is given
- * behind `npm test --` goes to both.
+ * behind `npm test --` goes to both. The binary has tests of its own: `npm run test:binary`.
  */
 const RUNS: readonly (readonly string[])[] = [
-  ['--parallel', '--jobs', '2', '--ignore', 'test/stories/**', 'test/**/*.test.ts'],
+  ['--parallel', '--jobs', '2', '--ignore', 'test/{stories,binary}/**', 'test/**/*.test.ts'],
   // matrix-js-sdk leaves timers behind that would keep the process for most of a minute.
   ['--parallel', '--jobs', '2', '--exit', 'test/stories/**/*.test.ts'],
 ];

@@ -257,6 +257,14 @@ export type AccountsProtocol = {
   /** May this registration token be used now? Uses that are pending count. */
   'accounts.check-registration-token': Ask<{ readonly token: string }, { readonly valid: boolean }>;
   /**
+   * Makes a registration token for ordinary users: `usesAllowed` null means as often as wanted, `expiresTs` (milliseconds since the Unix epoch)
+   * null never. Refused when storage cannot be written.
+   */
+  'accounts.create-registration-token': Ask<
+    { readonly usesAllowed: number | null; readonly expiresTs: number | null },
+    { readonly kind: 'created'; readonly token: string } | Refusal
+  >;
+  /**
    * The registration token of the first admin: made when there is no account at all, the same until an admin exists; null afterwards.
    * Refused when storage cannot be written.
    */

@@ -12,7 +12,6 @@ import type { WriteStep } from '../../db/kit/write-set.ts';
 import { makeUserId } from '../../src/matrix/identifiers/user-id.ts';
 import { noticesUserOf } from '../../src/config/notices-user.ts';
 import { isRefusal, refuse } from '../../src/matrix/refusal.ts';
-import type { Fact } from '../../src/streams/fact.ts';
 import type { TroupeContext } from '../environment.ts';
 import type { Handlers } from '../kit/actor.ts';
 import type { InputOf, OutputOf } from '../kit/protocol.ts';
@@ -68,9 +67,8 @@ export function createRegistration(
       ...(prepared?.steps ?? []),
     ]);
     if (isRefusal(written)) return written;
-    // A cache may remember that there is nobody of this name.
-    const facts: Fact[] = displayname === null ? [] : [{ fact: 'profile', userId }];
-    const marks = await announcer.publish(facts);
+    // A cache may remember that there is nobody of this name, and the directory of users hears of the account.
+    const marks = await announcer.publish([{ fact: 'profile', userId }]);
     if (prepared === null) return { kind: 'registered', userId, login: null };
     const deviceMarks = await announcer.recordDevices(userId, [prepared.login.deviceId]);
     return { kind: 'registered', userId, login: { ...prepared.login, marks: [...marks, ...deviceMarks] } };

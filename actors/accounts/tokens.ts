@@ -1,6 +1,7 @@
 import { findAccessToken, findRefreshOfAccessToken, findRefreshToken } from '../../db/accounts/reader.ts';
 import { hashAccessToken } from '../../db/accounts/token-hash.ts';
 import { issuePassingToken, noteFirstUse, refreshDevice } from '../../db/accounts/token-writer.ts';
+import { createRegistrationToken } from '../../db/accounts/writer.ts';
 import { USER_LOCKED } from '../../src/matrix/account-refusals.ts';
 import { isRefusal, refuse } from '../../src/matrix/refusal.ts';
 import type { TroupeContext } from '../environment.ts';
@@ -9,12 +10,15 @@ import type { InputOf, OutputOf } from '../kit/protocol.ts';
 import type { Announcer } from './announcer.ts';
 import { makeDeviceTokens } from './device-tokens.ts';
 import type { AccountsProtocol } from './protocol.ts';
-import { makePassingToken } from './secrets.ts';
+import { makePassingToken, makeRegistrationToken } from './secrets.ts';
 import { writeAccounts } from './write.ts';
 
 type Tokens = Pick<
   Handlers<AccountsProtocol>,
-  'accounts.refresh' | 'accounts.note-token-use' | 'accounts.issue-token'
+  | 'accounts.refresh'
+  | 'accounts.note-token-use'
+  | 'accounts.issue-token'
+  | 'accounts.create-registration-token'
 >;
 type Input<Name extends keyof Tokens> = InputOf<AccountsProtocol, Name>;
 type Output<Name extends keyof Tokens> = OutputOf<AccountsProtocol, Name>;
@@ -22,7 +26,7 @@ type Output<Name extends keyof Tokens> = OutputOf<AccountsProtocol, Name>;
 /** How long an OpenID token lives, in milliseconds. */
 export const OPENID_TOKEN_LIFETIME_MS = 3_600_000;
 
-/** The messages about tokens that end by themselves. */
+/** The messages about tokens that end by themselves, and those with which people register. */
 export function createTokens(context: TroupeContext, announcer: Announcer): Tokens {
   const { clock, random, env, log } = context;
 
@@ -81,7 +85,19 @@ export function createTokens(context: TroupeContext, announcer: Announcer): Toke
     return isRefusal(written) ? written : { kind: 'issued', token, expiresInMs };
   }
 
+  async function createForRegistration(
+    wanted: Input<'accounts.create-registration-token'>,
+  ): Promise<Output<'accounts.create-registration-token'>> {
+    const token = makeRegistrationToken(random);
+    const written = await writeAccounts(
+      context,
+      createRegistrationToken({ ...wanted, token, now: clock.now() }),
+    );
+    return isRefusal(written) ? written : { kind: 'created', token };
+  }
+
   return {
+    'accounts.create-registration-token': createForRegistration,
     'accounts.refresh': refresh,
     'accounts.note-token-use': noteUse,
     'accounts.issue-token': issue,

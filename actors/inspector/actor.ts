@@ -5,14 +5,17 @@ import { findRoomFigures } from '../../db/rooms/room-figures-reader.ts';
 import { cacheReports } from '../../src/inspector/cache-report.ts';
 import { delayedEventsReport } from '../../src/inspector/delayed-events-report.ts';
 import { limitReports } from '../../src/inspector/limit-report.ts';
+import type { LogLevelReport, LogLevelWish } from '../../src/inspector/settings-report.ts';
 import { streamReport, type ThreadFigures } from '../../src/inspector/stream-report.ts';
 import type { Json, JsonObject } from '../../src/kit/json.ts';
-import { refuse } from '../../src/matrix/refusal.ts';
+import { type Refusal, refuse } from '../../src/matrix/refusal.ts';
 import { streams } from '../../src/streams/registry.ts';
 import { defineActor, type Environment } from '../environment.ts';
 import type { ActorDefinition } from '../kit/actor.ts';
 import type { Supervisor } from '../kit/supervisor.ts';
 import type { ActorMap } from '../protocols.ts';
+import type { SettingsDesk } from '../settings-desk.ts';
+import { createMonitor } from './monitor.ts';
 import { readDestinations, retryDestination } from './destinations.ts';
 import { deleteRoom, purgeRoom } from './purges.ts';
 import { startInspectorListener } from './listener.ts';
@@ -24,7 +27,25 @@ import { createStateQuestions } from './state-questions.ts';
 const MAILBOX_LIMIT = 1_000;
 
 /** What the inspector looks at. */
-export type Inspected = Pick<Supervisor<ActorMap>, 'status' | 'figures' | 'restart'>;
+export interface Inspected extends Pick<Supervisor<ActorMap>, 'status' | 'figures' | 'restart'> {
+  readonly settings: SettingsDesk;
+}
+
+const NO_CONFIGURATION = refuse(
+  'M_NOT_FOUND',
+  'this server was not started from a configuration that could be read again',
+);
+
+/** What nobody is called is most likely misspelt: a level for it would never show. */
+function setLogLevel(inspected: Inspected, wish: LogLevelWish): LogLevelReport | Refusal {
+  const { actors, threads } = inspected.status();
+  const { actor, thread } = wish;
+  if (actor !== null && !actors.some(({ name }) => name === actor))
+    return refuse('M_NOT_FOUND', `there is no actor ${actor}`);
+  if (thread !== null && !threads.some(({ name }) => name === thread))
+    return refuse('M_NOT_FOUND', `there is no thread ${thread}`);
+  return inspected.settings.setLogLevel(wish);
+}
 
 function readFigures(inspected: Inspected): ThreadFigures[] {
   return inspected.status().threads.map(({ name }) => ({ thread: name, figures: inspected.figures(name) }));
@@ -56,6 +77,7 @@ export function defineInspectorActor(
     order: { kind: 'interleaved' },
     async start(context) {
       const states = createStateQuestions(context);
+      const monitor = createMonitor(context, { inspected, readFigures: () => readFigures(inspected) });
       const listener = await startInspectorListener(context);
       context.ended.addEventListener('abort', () => listener.close(), { once: true });
       return {
@@ -91,6 +113,12 @@ export function defineInspectorActor(
           'inspector.read-partial-rooms': () => readPartialRooms(context),
           'inspector.retry-partial-room': (request) => retryPartialRoom(context, request),
           'inspector.add-signing-key': () => context.ref('server-keys').ask('server-keys.add-own-key', null),
+          'inspector.read-readiness': () => monitor.readReadiness(),
+          'inspector.read-metrics': ({ format }) => monitor.expose(format),
+          'inspector.read-config': () => inspected.settings.describeConfig() ?? NO_CONFIGURATION,
+          'inspector.reload-config': () => inspected.settings.reload() ?? NO_CONFIGURATION,
+          'inspector.read-log-levels': () => inspected.settings.logLevels(),
+          'inspector.set-log-level': (wish) => setLogLevel(inspected, wish),
           'inspector.read-address': () => listener.address,
         },
         stop: () => listener.close(),

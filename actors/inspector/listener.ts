@@ -1,10 +1,14 @@
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import type { ListenAddress } from '../../src/config/config.ts';
+import { PROGRAM_FOLDER } from '../../src/kit/program-files.ts';
 import type { TroupeContext } from '../environment.ts';
 
-const INSPECTOR_FOLDER = fileURLToPath(new URL('../../src/http/inspector/', import.meta.url));
+/** Its own endpoints, and those for whoever watches over the server. */
+const FOLDERS: readonly string[] = ['inspector', 'monitoring'].map((name) =>
+  join(PROGRAM_FOLDER, 'src', 'http', name),
+);
 
 /** The inspector's own listener. */
 export interface InspectorListener {
@@ -22,7 +26,7 @@ async function loadListener(context: TroupeContext): Promise<RequestListener> {
     import('../../src/http/kit/local-guard.ts'),
   ]);
   const { clock, random, metrics, log, env } = context;
-  const loaded = await loadEndpoints(INSPECTOR_FOLDER);
+  const loaded = (await Promise.all(FOLDERS.map((folder) => loadEndpoints(folder)))).flat();
   const endpoints = loaded.map(({ endpoint }) => ({ ...endpoint, auth: 'none' as const, rateLimit: null }));
   // All that these endpoints need.
   const services = { inspector: context.ref('inspector') } as Parameters<typeof createApp>[0]['services'];

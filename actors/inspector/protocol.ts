@@ -1,6 +1,14 @@
 import type { Report } from '../../db/reports/reader.ts';
 import type { ListenAddress } from '../../src/config/config.ts';
 import type { DelayedEventsReport } from '../../src/inspector/delayed-events-report.ts';
+import type { ExpositionFormat } from '../../src/inspector/exposition/metric-family.ts';
+import type { ReadinessReport } from '../../src/inspector/readiness-report.ts';
+import type {
+  ConfigReport,
+  LogLevelReport,
+  LogLevelWish,
+  ReloadReport,
+} from '../../src/inspector/settings-report.ts';
 import type { Json, JsonObject } from '../../src/kit/json.ts';
 import type { Refusal } from '../../src/matrix/refusal.ts';
 import type {
@@ -71,6 +79,17 @@ export type InspectorProtocol = {
   'inspector.retry-partial-room': Ask<{ readonly roomId: string }, { readonly retried: string } | Refusal>;
   /** Makes a signing key of this server: published at once, used from the next start on. Refused when the store takes no writes (503). */
   'inspector.add-signing-key': Ask<null, { readonly kind: 'added'; readonly keyId: string } | Refusal>;
+  /** Whether requests should be sent here, and if not, why. */
+  'inspector.read-readiness': Ask<null, ReadinessReport>;
+  /** Everything that can be measured, as Prometheus reads it. */
+  'inspector.read-metrics': Ask<{ readonly format: ExpositionFormat }, string>;
+  /** Every option, what it is, and what came of reading them again. Refused with M_NOT_FOUND when there is no configuration to read. */
+  'inspector.read-config': Ask<null, ConfigReport | Refusal>;
+  /** Reads the configuration again. Refused with M_NOT_FOUND when there is none to read. */
+  'inspector.reload-config': Ask<null, ReloadReport | Refusal>;
+  'inspector.read-log-levels': Ask<null, LogLevelReport>;
+  /** Sets the level of everything, of a thread or of an actor. Refused with M_NOT_FOUND for one that there is not. */
+  'inspector.set-log-level': Ask<LogLevelWish, LogLevelReport | Refusal>;
   /** Where its own listener listens; the port is never 0. */
   'inspector.read-address': Ask<null, ListenAddress>;
 };

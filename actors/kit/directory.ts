@@ -11,4 +11,6 @@ export interface ActorPlace {
 export interface Directory {
   readonly threads: readonly string[];
   readonly actors: readonly ActorPlace[];
+  /** Actors that exist and do not run this time: who sends them something is told that they have stopped. */
+  readonly absent: readonly string[];
 }

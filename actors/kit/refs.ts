@@ -13,6 +13,8 @@ export interface RefHost {
   readonly clock: Clock;
   /** All actors by name. */
   readonly places: ReadonlyMap<string, ActorPlace>;
+  /** Those that the tree leaves out. */
+  readonly absent: ReadonlySet<string>;
   /** Number of this thread. */
   readonly thread: number;
   /** The mailboxes of this thread. */
@@ -97,6 +99,15 @@ function createRemoteRef(host: RefHost, place: ActorPlace, canSend: () => boolea
   };
 }
 
+/** Stands for an actor that does not run this time: it is as if its thread were dead. */
+function createAbsentRef(name: string): AnyRef {
+  return {
+    name,
+    tell: () => 'stopped',
+    ask: (message) => Promise.reject(new AskFailed('stopped', name, message)),
+  };
+}
+
 /**
  * @param canSend false when whoever holds the refs has ended: then they answer `stopped`
  */
@@ -105,6 +116,7 @@ export function createRefs(host: RefHost, canSend: () => boolean): Refs {
 
   const make = (name: string): AnyRef => {
     const place = host.places.get(name);
+    if (host.absent.has(name)) return createAbsentRef(name);
     if (place === undefined) throw new Error(`no actor is named ${name}`);
     return place.thread === host.thread
       ? createLocalRef(host, place, canSend)

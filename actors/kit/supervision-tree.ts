@@ -29,6 +29,8 @@ export interface ThreadSpec {
 export interface SupervisionTree {
   /** In start order; stopped in reverse. */
   readonly threads: readonly ThreadSpec[];
+  /** Actors that others know and that this tree leaves out: a ref to one answers `stopped`. None when absent. */
+  readonly absent?: readonly string[];
   /** An actor over it makes its thread restart. */
   readonly actorRestarts: RestartPolicy;
   /** A thread over it makes the whole system stop. */
@@ -70,5 +72,5 @@ export function createDirectory(tree: SupervisionTree): Directory {
   });
   const threads = tree.threads.map((thread) => thread.name);
   if (new Set(threads).size < threads.length) throw new Error('two threads have the same name');
-  return { threads, actors };
+  return { threads, actors, absent: tree.absent ?? [] };
 }

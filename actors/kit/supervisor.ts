@@ -35,6 +35,8 @@ export interface MainThreadOptions<Map, Env> {
   openLink(end: LinkEnd): Link;
   /** What the main thread measures itself with; null when it does not. */
   readonly vitals: VitalSource | null;
+  /** Takes what {@link Supervisor.tellThreads} says. */
+  takeNotice?(notice: unknown): void;
 }
 
 export interface SupervisorOptions<Map, Env> {
@@ -76,6 +78,18 @@ export interface Supervisor<Map> {
   restart(actor: string): Promise<void>;
   /** Ends a thread, whatever it does, and starts it anew with its actors. Counts against the thread's limit. */
   restartThread(thread: string, reason: string): void;
+  /**
+   * Says something to every thread that lives. A thread takes it between two turns, in the order in which it was said; one that is blocked
+   * takes it when it goes on, and one that is made later knows it by what the platform gives to new threads.
+   *
+   * @param notice structured-cloneable
+   */
+  tellThreads(notice: unknown): void;
+  /**
+   * What has not been well for so long that the watchdog must have failed to mend it: a thread that cannot be ended, an actor that never
+   * starts. Empty while the watchdog is satisfied.
+   */
+  beyondRepair(): readonly string[];
   /** Everything about threads and actors, from shared memory alone: no thread is asked. */
   status(): SystemStatus;
   /** The figures of one thread, or of all together. */
@@ -119,6 +133,7 @@ function spawnProcess<Map, Env>(spawning: Spawning<Map, Env>, thread: ThreadReco
       env: main.env,
       definition: (name) => main.definition(name),
       openLink: (end) => main.openLink(end),
+      takeNotice: (notice) => main.takeNotice?.(notice),
     },
     {
       report: (report) => events.report(report),
@@ -212,6 +227,10 @@ function readFigures(system: System, thread: string | undefined): MetricSnapshot
   return readMetricSlabs(threads.map(({ metrics }) => metrics));
 }
 
+function tellAll(system: System, notice: unknown): void {
+  for (const { process } of system.threads) process?.post({ kind: 'notice', notice });
+}
+
 /** Makes a supervisor; nothing runs before `start`, but refs of the main thread exist already. */
 export function createSupervisor<Map, Env>(options: SupervisorOptions<Map, Env>): Supervisor<Map> {
   const { clock, random, log } = options;
@@ -243,7 +262,7 @@ export function createSupervisor<Map, Env>(options: SupervisorOptions<Map, Env>)
     },
   };
   const failAll = async (error: Error): Promise<void> => {
-    stopWatchdog();
+    watchdog.stop();
     await stopAll(system, waiting, error);
     options.onFailure(error);
   };
@@ -260,7 +279,7 @@ export function createSupervisor<Map, Env>(options: SupervisorOptions<Map, Env>)
       void failAll(error);
     },
   });
-  const stopWatchdog = startWatchdog({ system, limits: options.watchdog, metrics, restarts });
+  const watchdog = startWatchdog({ system, limits: options.watchdog, metrics, restarts });
   spawnThread(spawning, mainRecord);
 
   return {
@@ -269,13 +288,15 @@ export function createSupervisor<Map, Env>(options: SupervisorOptions<Map, Env>)
       return startAll(system, waiting, (thread) => spawnThread(spawning, thread));
     },
     stop() {
-      stopWatchdog();
+      watchdog.stop();
       return stopAll(system, waiting, new Error('the system was stopped'));
     },
     ref: (name) => getMain().ref(name),
     watch: (actor, listener) => getMain().watch(actor, listener),
     restart: (name) => restartOne(restarts, system, getByName(system.actors, name)),
     restartThread: (name, reason) => restarts.restartThread(getByName(system.threads, name), reason),
+    tellThreads: (notice) => tellAll(system, notice),
+    beyondRepair: () => watchdog.beyondRepair(),
     status: () => readStatus(system),
     figures: (name) => readFigures(system, name),
     metrics,

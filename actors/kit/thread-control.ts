@@ -33,6 +33,8 @@ export type ThreadCommand =
   /** Works off the mailbox, stops, and takes no more than `deadlineMs` for it. */
   | { readonly kind: 'stop-actor'; readonly actor: number; readonly deadlineMs: number }
   | { readonly kind: 'life'; readonly life: ActorLifeEvent }
+  /** What the program says to every thread; the kit only carries it. */
+  | { readonly kind: 'notice'; readonly notice: unknown }
   /** All its actors have stopped: the thread is to end. */
   | { readonly kind: 'exit' };
 

@@ -40,6 +40,8 @@ export interface ThreadOptions<Map, Env> {
   /** Makes a link of what the platform's `connect` gave. */
   openLink(end: LinkEnd): Link;
   report(report: ThreadReport): void;
+  /** Takes what the program says to every thread. */
+  takeNotice?(notice: unknown): void;
 }
 
 /** A thread: its actors, its asks, its links to all others. */
@@ -176,6 +178,7 @@ function createParts<Map, Env>(
     refHost: {
       clock,
       places: new Map(boot.directory.actors.map((place) => [place.name, place])),
+      absent: new Set(boot.directory.absent),
       thread: boot.thread,
       cells,
       asks,
@@ -196,6 +199,8 @@ function takeCommand<Map, Env>(
   const { directory } = parts.options.boot;
   if (command.kind === 'life') {
     parts.lives.tell(command.life);
+  } else if (command.kind === 'notice') {
+    parts.options.takeNotice?.(command.notice);
   } else if (command.kind === 'link') {
     parts.peers[command.thread]?.close();
     parts.peers[command.thread] = createPeer(peerHost, {

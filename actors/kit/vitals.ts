@@ -12,6 +12,7 @@ const SAMPLE_EVERY_BEATS = 4;
 /** How finely the event loop's lag is measured, in milliseconds. */
 const LAG_RESOLUTION_MS = 20;
 const NANOSECONDS_PER_MS = 1e6;
+const MICROSECONDS_PER_SECOND = 1e6;
 
 /** Names of the figures that a thread keeps about itself. */
 export const VITALS = {
@@ -19,6 +20,8 @@ export const VITALS = {
   lagMaxMs: 'thread.event-loop-lag-max-ms',
   heapUsedBytes: 'thread.heap-used-bytes',
   cpuShare: 'thread.cpu-share',
+  /** In this life of the thread. */
+  cpuSeconds: 'thread.cpu-seconds',
 } as const;
 
 /** What a thread can measure of itself. */
@@ -68,6 +71,7 @@ export function startVitals(
   const lagMaxMs = metrics.gauge(VITALS.lagMaxMs);
   const heapUsedBytes = metrics.gauge(VITALS.heapUsedBytes);
   const cpuShare = metrics.gauge(VITALS.cpuShare);
+  const cpuSeconds = metrics.gauge(VITALS.cpuSeconds);
   let beats = 0;
   let sampledAt = clock.monotonic();
   let cpuMicros = source.cpuMicros();
@@ -80,6 +84,7 @@ export function startVitals(
     lagMaxMs.set(lag.maxMs);
     heapUsedBytes.set(source.heapUsedBytes());
     if (now > sampledAt) cpuShare.set((used - cpuMicros) / 1000 / (now - sampledAt));
+    cpuSeconds.set(used / MICROSECONDS_PER_SECOND);
     sampledAt = now;
     cpuMicros = used;
   };

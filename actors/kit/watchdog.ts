@@ -73,19 +73,37 @@ function suspects(host: WatchdogHost): Suspect[] {
   return found;
 }
 
+/** Everything that is not as it should be at this moment, by name: the watchdog or the supervisor is about to mend it. */
+function ailing(host: WatchdogHost, limits: WatchdogLimits): string[] {
+  const late = suspects(host).filter(({ ageMs }) => ageMs >= limits.restartAfterMs);
+  const threads = host.system.threads.filter((thread) => !thread.isComplete);
+  const actors = host.system.actors.filter((actor) => actor.phase !== 'running');
+  return [
+    ...late.map(({ name }) => name),
+    ...threads.map(({ name }) => `thread ${name}`),
+    ...actors.map(({ name }) => name),
+  ];
+}
+
+/** A watchdog at work. */
+export interface Watchdog {
+  /** What it has seen ailing all along for longer than its second limit: nobody has been able to mend it. */
+  beyondRepair(): readonly string[];
+  stop(): void;
+}
+
 /**
  * Looks at how long the oldest message of each actor waits: a process that is alive but does no work shows itself there.
- *
- * @returns a function that stops it
  */
-export function startWatchdog(host: WatchdogHost): () => void {
+export function startWatchdog(host: WatchdogHost): Watchdog {
   const { limits, system, metrics } = host;
-  if (limits === null) return () => undefined;
+  if (limits === null) return { beyondRepair: () => [], stop: () => undefined };
   const { clock, log } = system;
   const warned = metrics.counter('watchdog.warned');
   const restarted = metrics.counter('watchdog.restarted');
   const episodes = new Set<string>();
   const actedAt = new Map<string, Milliseconds>();
+  const ailingSince = new Map<string, Milliseconds>();
 
   const warn = ({ name, ageMs }: Suspect): void => {
     if (episodes.has(name)) return;
@@ -103,14 +121,27 @@ export function startWatchdog(host: WatchdogHost): () => void {
     restarted.add();
     suspect.restart(`a message for ${name} waited ${Math.round(ageMs)} ms`);
   };
+  const noteAiling = (): void => {
+    const now = clock.monotonic();
+    const names = new Set(ailing(host, limits));
+    for (const name of ailingSince.keys()) if (!names.has(name)) ailingSince.delete(name);
+    for (const name of names) if (!ailingSince.has(name)) ailingSince.set(name, now);
+  };
   const look = (): void => {
     for (const suspect of suspects(host)) {
       if (suspect.ageMs >= limits.warnAfterMs) warn(suspect);
       else episodes.delete(suspect.name);
       if (suspect.ageMs >= limits.restartAfterMs) restart(suspect);
     }
+    noteAiling();
     timer = clock.after(limits.intervalMs, look);
   };
   let timer = clock.after(limits.intervalMs, look);
-  return () => clock.cancel(timer);
+  return {
+    beyondRepair() {
+      const before = clock.monotonic() - limits.restartAfterMs;
+      return [...ailingSince].filter(([, since]) => since <= before).map(([name]) => name);
+    },
+    stop: () => clock.cancel(timer),
+  };
 }

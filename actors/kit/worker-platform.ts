@@ -10,9 +10,10 @@ export interface WorkerBoot {
 }
 
 export interface WorkerPlatformOptions {
-  /** The module that a worker runs; it calls `serveWorkerThread`. */
-  readonly entry: URL;
-  readonly data: unknown;
+  /** The module that a worker runs, or its code with `worker.eval`; it calls `serveWorkerThread`. */
+  readonly entry: URL | string;
+  /** Gives what a new worker is told: asked for each of its lives, so that a later one knows what was said meanwhile. */
+  data(): unknown;
   /** Limits, environment and the like, the same for all workers. */
   readonly worker?: Omit<WorkerOptions, 'workerData' | 'name'>;
 }
@@ -25,7 +26,7 @@ function describeExit(code: number): string | undefined {
 export function createWorkerPlatform(options: WorkerPlatformOptions): ThreadPlatform {
   return {
     spawn(boot, events) {
-      const workerData: WorkerBoot = { boot, data: options.data };
+      const workerData: WorkerBoot = { boot, data: options.data() };
       const name = boot.directory.threads[boot.thread] ?? '';
       const worker = new Worker(options.entry, { ...options.worker, name, workerData });
       let cause: string | undefined;

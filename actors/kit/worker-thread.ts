@@ -34,6 +34,8 @@ export interface WorkerSetup<Map, Env> {
   definition(name: string): AnyActorDefinition<Map, Env>;
   /** Called when all actors have stopped, before the thread ends; not when it is terminated. */
   close?(): Promise<void> | void;
+  /** Takes what the program says to every thread, in order, from the moment on at which the thread was made. */
+  takeNotice?(notice: unknown): void;
 }
 
 /**
@@ -68,6 +70,7 @@ export async function serveWorkerThread<Map, Env>(
     definition: (name) => setup.definition(name),
     openLink: (end) => createMessagePortLink(end as MessagePort),
     report: (report) => port.postMessage(report),
+    takeNotice: (notice) => setup.takeNotice?.(notice),
   });
   const exit = async (): Promise<void> => {
     thread.halt();

@@ -1,6 +1,8 @@
 import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
 import type { Piscina } from 'piscina';
 import type { JsonObject } from '../../src/kit/json.ts';
+import { PROGRAM_FOLDER } from '../../src/kit/program-files.ts';
 import { type Refusal, isRefusal, refuse } from '../../src/matrix/refusal.ts';
 import type { RenderTask } from '../../src/media/render-thumbnail.ts';
 import type { ThumbnailFile } from '../../src/media/thumbnail.ts';
@@ -26,7 +28,7 @@ export const POOL_IDLE_TIMEOUT_MS = 10_000;
 /** When to try again after the queue was full, in milliseconds. */
 const RETRY_AFTER_MS = 2_000;
 
-const WORKER = new URL('./worker.ts', import.meta.url).href;
+const WORKER = join(PROGRAM_FOLDER, 'actors', 'pool', 'worker.ts');
 
 /** The tasks of the worker, by name. */
 interface Tasks {
@@ -44,15 +46,18 @@ const busy = refuse('M_LIMIT_EXCEEDED', 'too much is being computed, try again s
   extra: { retry_after_ms: RETRY_AFTER_MS },
 });
 
-async function openPool(): Promise<Piscina> {
+/** @param onError called when a thread fails that has no task, such as one that cannot start: the pool would start no more then */
+async function openPool(onError: (error: Error) => void): Promise<Piscina> {
   const { Piscina } = await import('piscina');
-  return new Piscina({
+  const piscina = new Piscina({
     filename: WORKER,
     minThreads: 0,
     maxThreads: Math.min(POOL_THREADS_MAX, availableParallelism()),
     maxQueue: POOL_QUEUE_MAX,
     idleTimeout: POOL_IDLE_TIMEOUT_MS,
   });
+  piscina.on('error', onError);
+  return piscina;
 }
 
 /** Pure computations that would block a thread: they run on threads of their own, which come and go with the work. */
@@ -63,7 +68,7 @@ export const poolActor = defineActor<PoolProtocol>({
   start(context) {
     let opened: Promise<Piscina> | null = null;
     // Loaded with the first task: a server that has just started needs no pool.
-    const open = (): Promise<Piscina> => (opened ??= openPool());
+    const open = (): Promise<Piscina> => (opened ??= openPool((error) => context.crash(error)));
     context.ended.addEventListener('abort', () => void opened?.then((piscina) => piscina.destroy()), {
       once: true,
     });

@@ -1,6 +1,7 @@
+import type { Config } from '../../src/config/config.ts';
 import { createBlobWriter, isStorageFull, mediaFolder } from '../../src/media/blob-store.ts';
 import { canHaveThumbnail, sniffType } from '../../src/media/content-type.ts';
-import { createAddressGuard } from '../../src/http-client/address-guard.ts';
+import { type AddressGuard, createAddressGuard } from '../../src/http-client/address-guard.ts';
 import {
   createPageFetcher,
   type FetchedPage,
@@ -92,9 +93,24 @@ function textValues(properties: PageProperties, hasImage: boolean): Preview {
   return values;
 }
 
+/** Goes by the networks that the configuration names at the moment. */
+function createLiveGuard(config: Pick<Config, 'media'>): AddressGuard {
+  let { media } = config;
+  const make = (): AddressGuard => createAddressGuard(media.urlPreviewDeny, media.urlPreviewAllow);
+  let guard = make();
+  return {
+    isAllowed(address) {
+      if (media !== config.media) {
+        ({ media } = config);
+        guard = make();
+      }
+      return guard.isAllowed(address);
+    },
+  };
+}
+
 function createFetcher({ clock, env }: TroupeContext): PageFetcher {
-  const { urlPreviewAllow, urlPreviewDeny } = env.config.media;
-  const guard = createAddressGuard(urlPreviewDeny, urlPreviewAllow);
+  const guard = createLiveGuard(env.config);
   return createPageFetcher({ guard, lookup: lookupBySystem, clock });
 }
 

@@ -1,6 +1,7 @@
 import { readUsersWithPushers } from '../../db/push/pusher-reader.ts';
 import type { PushRow } from '../../db/push/stream-reader.ts';
 import type { ReceiptsRow } from '../../db/receipts/stream-reader.ts';
+import type { Config } from '../../src/config/config.ts';
 import type { Timer } from '../../src/kit/clock.ts';
 import type { GatewayClient } from '../../src/push-gateway/gateway-client.ts';
 import type { StreamPosition, StreamRows } from '../../src/streams/message.ts';
@@ -24,15 +25,24 @@ async function openGateways(allowPrivateAddresses: boolean): Promise<GatewayClie
   return createGatewayClient({ allowPrivateAddresses, lookup: lookupBySystem });
 }
 
-/** The HTTP client is loaded with the first notification: a server that has just started needs none. */
-function gatewaysWhenNeeded(allowPrivateAddresses: boolean): GatewayClient {
-  let opened: Promise<GatewayClient> | null = null;
+/**
+ * The HTTP client is loaded with the first notification: a server that has just started needs none. Another one takes its place when the
+ * configuration says something else about addresses.
+ */
+function gatewaysWhenNeeded(config: Pick<Config, 'push'>): GatewayClient {
+  let opened: { readonly allows: boolean; readonly client: Promise<GatewayClient> } | null = null;
+  const close = async (): Promise<void> => (await opened?.client)?.close();
   return {
     async notify(url, body) {
-      opened ??= openGateways(allowPrivateAddresses);
-      return (await opened).notify(url, body);
+      const { allowPrivateAddresses: allows } = config.push;
+      if (opened?.allows !== allows) {
+        const closing = close();
+        opened = { allows, client: openGateways(allows) };
+        await closing;
+      }
+      return (await opened.client).notify(url, body);
     },
-    close: async () => (await opened)?.close(),
+    close,
   };
 }
 
@@ -47,8 +57,7 @@ export const pushSenderActor = defineActor<PushSenderProtocol>({
   async start(context) {
     const { clock, env } = context;
     const { db, config } = env;
-    const { allowPrivateAddresses } = config.push;
-    const gateways = gatewaysWhenNeeded(allowPrivateAddresses);
+    const gateways = gatewaysWhenNeeded(config);
     const desk: DeliveryDesk = {
       context,
       services: { db, cached: cached(context) },

@@ -1,3 +1,4 @@
+import type { Config } from '../../src/config/config.ts';
 import { LRUCache } from 'lru-cache';
 import {
   askNotary,
@@ -91,11 +92,15 @@ function createTurnstiles(): Readonly<Record<FetchReason, Turnstile>> {
   return { events: of('events'), caller: of('caller'), others: of('others') };
 }
 
+/** Those that the configuration names at the moment. */
+function notariesOf({ federation, server }: Pick<Config, 'federation' | 'server'>): readonly string[] {
+  return federation.trustedKeyServers.filter((name) => name !== server.name);
+}
+
 /** Makes what fetches keys; what it finds is added to the book. */
 export function createKeyFetcher(context: TroupeContext, book: KeyBook): KeyFetcher {
   const { log, env, metrics } = context;
   const { config, federationClient } = env;
-  const notaries = config.federation.trustedKeyServers.filter((name) => name !== config.server.name);
   const attempts = createAttempts(context);
   const underWay = new Map<string, Promise<void>>();
   /** Servers that notaries are being asked about. */
@@ -132,7 +137,7 @@ export function createKeyFetcher(context: TroupeContext, book: KeyBook): KeyFetc
     // Somebody else may have asked while this one waited.
     if (!attempts.isDue(serverName, reason)) return;
     let isSuccess = await askDirectly(serverName, reason);
-    for (const notary of notaries) {
+    for (const notary of notariesOf(config)) {
       if (isSuccess && !lacks(await book.keysOf(serverName), wanted)) break;
       isSuccess = (await consult(notary, [wanted])) || isSuccess;
     }
@@ -142,7 +147,7 @@ export function createKeyFetcher(context: TroupeContext, book: KeyBook): KeyFetc
   }
 
   async function lookUpAll(wanted: readonly KeysWanted[]): Promise<void> {
-    for (const notary of notaries) {
+    for (const notary of notariesOf(config)) {
       for (let from = 0; from < wanted.length; from += NOTARY_SERVERS_MAX)
         await consult(notary, wanted.slice(from, from + NOTARY_SERVERS_MAX));
     }

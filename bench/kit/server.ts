@@ -15,6 +15,8 @@ export interface BenchServer {
 }
 
 const MAIN = new URL('../../src/main.ts', import.meta.url).pathname;
+const STARTER = new URL('../../src/start.mjs', import.meta.url).pathname;
+const PREPARE = new URL('../../scripts/prepare-start.ts', import.meta.url).pathname;
 const CHECK_NODE = new URL('../../src/check-node.mjs', import.meta.url).pathname;
 const START_WAIT_MS = 30_000;
 
@@ -56,9 +58,10 @@ export async function startProcess(
   argv: readonly string[],
   environment: Readonly<Record<string, string>>,
   path: string,
+  program: string = process.execPath,
 ): Promise<{ readonly child: ChildProcess; readonly port: number; readonly startedInMs: number }> {
   const startedAt = performance.now();
-  const child = spawn(process.execPath, argv, {
+  const child = spawn(program, argv, {
     env: { ...process.env, ...environment },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
@@ -99,15 +102,26 @@ export function endProcess(child: ChildProcess): Promise<void> {
   });
 }
 
+/** Makes the bundle that `npm start` runs from its second time on, unless there is one; takes some ten seconds. */
+export async function prepareStart(): Promise<void> {
+  // It would end with its standard input.
+  const child = spawn(process.execPath, [PREPARE], { stdio: ['pipe', 'ignore', 'inherit'] });
+  const code = await new Promise((resolve) => child.once('exit', resolve));
+  if (code !== 0) throw new Error('no bundle could be made for npm start');
+}
+
 /**
  * Starts Troupe on free ports with open registration and no rate limits.
  *
- * @param options `nodeFlags` such as `--cpu-prof`; `environment` adds `TROUPE_…` variables
+ * @param options `nodeFlags` such as `--cpu-prof`; `environment` adds `TROUPE_…` variables; `binary` is run instead of the sources; with `starter`
+ *   it is started as `npm start` does
  */
 export async function startServer(
   options: {
     readonly nodeFlags?: readonly string[];
     readonly environment?: Readonly<Record<string, string>>;
+    readonly binary?: string;
+    readonly starter?: boolean;
   } = {},
 ): Promise<BenchServer> {
   const folder = mkdtempSync(join(tmpdir(), 'troupe-bench-'));
@@ -120,8 +134,15 @@ export async function startServer(
     TROUPE_LOG_LEVEL: 'warn',
     ...options.environment,
   };
-  const argv = ['--import', CHECK_NODE, ...(options.nodeFlags ?? []), MAIN];
-  const { child, port, startedInMs } = await startProcess(argv, environment, '/_matrix/client/versions');
+  const { binary } = options;
+  const program = options.starter === true ? [STARTER] : ['--import', CHECK_NODE, MAIN];
+  const argv = binary === undefined ? [...(options.nodeFlags ?? []), ...program] : [];
+  const { child, port, startedInMs } = await startProcess(
+    argv,
+    environment,
+    '/_matrix/client/versions',
+    binary,
+  );
   const pid = child.pid ?? 0;
   return {
     port,

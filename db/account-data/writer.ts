@@ -88,7 +88,7 @@ export const insertFilter = defineQuery<FilterParams & { readonly most: number }
     INSERT OR IGNORE INTO filters (user_id, filter_id, hash, filter)
     SELECT :userId, coalesce(max(filter_id), 0) + 1, :hash, :filter
       FROM filters WHERE user_id = :userId
-    HAVING coalesce(max(filter_id), 0) < :most`,
+    HAVING count(*) < :most`,
 });
 
 /** The id of a filter by its hash. */

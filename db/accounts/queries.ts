@@ -67,6 +67,31 @@ export const readAccount = defineQuery<
      WHERE user_id = :userId`,
 });
 
+/** Accounts by user id, above `after`, and when one of their devices was last seen. */
+export const accountsPage = defineQuery<
+  { readonly after: string; readonly limit: number },
+  {
+    readonly userId: string;
+    readonly isAdmin: number;
+    readonly isGuest: number;
+    readonly createdTs: number;
+    readonly deactivatedTs: number | null;
+    readonly lockedTs: number | null;
+    readonly suspendedTs: number | null;
+    readonly lastSeenTs: number | null;
+  }
+>({
+  name: 'accounts.read-accounts',
+  sql: `
+    SELECT user_id AS userId, is_admin AS isAdmin, is_guest AS isGuest, created_ts AS createdTs,
+           deactivated_ts AS deactivatedTs, locked_ts AS lockedTs, suspended_ts AS suspendedTs,
+           (SELECT max(d.last_seen_ts) FROM devices d WHERE d.user_id = a.user_id) AS lastSeenTs
+      FROM accounts a
+     WHERE user_id > :after
+     ORDER BY user_id
+     LIMIT :limit`,
+});
+
 /** A row when there is an account at all. */
 export const anyAccount = defineQuery<Record<string, never>, { readonly found: number }>({
   name: 'accounts.find-any-account',

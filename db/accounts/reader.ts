@@ -1,5 +1,6 @@
 import type { ReadDb } from '../kit/read-db.ts';
 import {
+  accountsPage,
   activeRooms,
   allDevices,
   anyAccount,
@@ -78,6 +79,34 @@ export interface Account {
 export async function findAccount(db: ReadDb, userId: string): Promise<Account | undefined> {
   const row = await db.find(readAccount, { userId });
   return row && { ...row, userId, isAdmin: row.isAdmin === 1, isGuest: row.isGuest === 1 };
+}
+
+/** An account as it is listed. Times are milliseconds since the Unix epoch. */
+export interface ListedAccount {
+  readonly userId: string;
+  readonly isAdmin: boolean;
+  readonly isGuest: boolean;
+  readonly isDeactivated: boolean;
+  readonly isLocked: boolean;
+  readonly isSuspended: boolean;
+  readonly createdTs: number;
+  /** When one of its devices was last seen; null where it has none, or none was ever seen. */
+  readonly lastSeenTs: number | null;
+}
+
+/** Accounts by user id, above `after` (empty: from the first one on); at most `limit`. */
+export async function readAccounts(db: ReadDb, after: string, limit: number): Promise<ListedAccount[]> {
+  const rows = await db.all(accountsPage, { after, limit });
+  return rows.map((row) => ({
+    userId: row.userId,
+    isAdmin: row.isAdmin === 1,
+    isGuest: row.isGuest === 1,
+    isDeactivated: row.deactivatedTs !== null,
+    isLocked: row.lockedTs !== null,
+    isSuspended: row.suspendedTs !== null,
+    createdTs: row.createdTs,
+    lastSeenTs: row.lastSeenTs,
+  }));
 }
 
 /** True when there is an account, deactivated or not. */

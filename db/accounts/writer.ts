@@ -269,6 +269,16 @@ export const insertRegistrationToken = defineQuery<{
     VALUES (:token, :usesAllowed, :expiresTs, :grantsAdmin, :isFirst, :now)`,
 });
 
+/** Makes a registration token for ordinary users. Null: as many uses as wanted; never ends (milliseconds since the Unix epoch). */
+export function createRegistrationToken(wanted: {
+  readonly token: string;
+  readonly usesAllowed: number | null;
+  readonly expiresTs: number | null;
+  readonly now: number;
+}): readonly WriteStep[] {
+  return [step(insertRegistrationToken, { ...wanted, grantsAdmin: 0, isFirst: 0 })];
+}
+
 /** Makes the token of the first start: one use, for an admin, without an end. */
 export function createFirstToken(token: string, now: number): readonly WriteStep[] {
   return [

@@ -22,6 +22,11 @@ declare module 'better-sqlite3' {
     readonly timeout?: number;
   }
 
+  interface BackupProgress {
+    readonly totalPages: number;
+    readonly remainingPages: number;
+  }
+
   class Database {
     constructor(path: string, options?: Options);
     readonly name: string;
@@ -30,6 +35,14 @@ declare module 'better-sqlite3' {
     prepare(sql: string): Statement;
     exec(sql: string): this;
     pragma(source: string, options?: { readonly simple?: boolean }): unknown;
+    /**
+     * Copies the database into a file, in steps, of which `progress` gives the size in pages. A read transaction that is open on this connection holds
+     * for all of them.
+     */
+    backup(
+      path: string,
+      options: { readonly progress: (done: BackupProgress) => number },
+    ): Promise<BackupProgress>;
     close(): this;
     static readonly SqliteError: typeof SqliteError;
   }

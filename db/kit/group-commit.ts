@@ -68,7 +68,7 @@ function sizeOf(set: WriteSet): number {
   return sizeBytes;
 }
 
-function createFigures(metrics: Metrics, log: Logger) {
+function createFigures(metrics: Metrics, clock: Clock, log: Logger) {
   const counter = (name: string) => metrics.counter(`commit.${name}`);
   const [transactions, sets, refused] = [counter('transactions'), counter('sets'), counter('refused')];
   const [unavailable, defects] = [counter('unavailable'), counter('defects')];
@@ -76,6 +76,9 @@ function createFigures(metrics: Metrics, log: Logger) {
   const time = metrics.histogram('commit.time');
   const waiting = metrics.gauge('commit.waiting');
   const lastError = metrics.text('commit.last-error');
+  // On the monotonic clock, which is the same for all threads.
+  const committedAt = metrics.gauge('commit.committed-at');
+  const unavailableAt = metrics.gauge('commit.unavailable-at');
   return {
     waiting,
     transaction(count: number, durationMs: number): void {
@@ -91,8 +94,10 @@ function createFigures(metrics: Metrics, log: Logger) {
         lastError.set(result.message);
         log.error('a write set is defective', { owner, error: result });
       } else if (result.kind === 'refused') refused.add();
+      else if (result.kind === 'committed') committedAt.set(clock.monotonic());
       else if (result.kind === 'unavailable') {
         unavailable.add();
+        unavailableAt.set(clock.monotonic());
         lastError.set(`${result.fault}: ${result.detail}`);
         log.error('storage cannot be written', { owner, fault: result.fault, detail: result.detail });
       }
@@ -155,7 +160,7 @@ export function openGroupCommit(options: GroupCommitOptions): GroupCommit {
     ledger,
     findQuery: (name) => queries.get(name),
   });
-  const figures = createFigures(metrics, log);
+  const figures = createFigures(metrics, clock, log);
   const queue = createQueue();
   let isScheduled = false;
   let isClosed = false;

@@ -1,6 +1,5 @@
-import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { basename, dirname, join } from 'node:path';
+import { importFile, listFiles } from '../../src/kit/program-files.ts';
 import { DB_FOLDER, listOwners } from './migrator.ts';
 import { savePosition } from './positions.ts';
 import type { Query } from './query.ts';
@@ -19,17 +18,14 @@ function isQuery(value: unknown): value is Query {
  */
 export async function loadQueries(folder: string = DB_FOLDER): Promise<ReadonlyMap<string, Query>> {
   const files = listOwners(folder).flatMap((owner) =>
-    readdirSync(join(folder, owner))
-      .filter((file) => file.endsWith('.ts') && !file.endsWith('.d.ts'))
-      .map((file) => ({ owner, file })),
+    listFiles(join(folder, owner))
+      .filter((path) => path.endsWith('.ts') && dirname(path) === join(folder, owner))
+      .map((path) => ({ owner, path })),
   );
   const modules = await Promise.all(
-    files.map(async ({ owner, file }) => {
-      const exported = (await import(pathToFileURL(join(folder, owner, file)).href)) as Record<
-        string,
-        unknown
-      >;
-      return { owner, file, queries: Object.values(exported).filter(isQuery) };
+    files.map(async ({ owner, path }) => {
+      const exported = await importFile(path);
+      return { owner, file: basename(path), queries: Object.values(exported).filter(isQuery) };
     }),
   );
   const queries = new Map<string, Query>([[savePosition.name, savePosition]]);

@@ -1,11 +1,11 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join, relative, sep } from 'node:path';
 import { hash } from 'node:crypto';
 import type { Logger } from '../../src/kit/logger.ts';
-import { openWriteConnection, type SqliteConnection } from './sqlite.ts';
+import { listFiles, PROGRAM_FOLDER, readText } from '../../src/kit/program-files.ts';
+import { openReadConnection, openWriteConnection, type SqliteConnection } from './sqlite.ts';
 
 /** `db/`: every folder in it but `kit` belongs to an owner. */
-export const DB_FOLDER = join(import.meta.dirname, '..');
+export const DB_FOLDER = join(PROGRAM_FOLDER, 'db');
 
 const KIT_FOLDER = 'kit';
 const FILE_NAME = /^(\d{4})-[a-z0-9-]+\.sql$/;
@@ -30,24 +30,23 @@ export class MigrationRefused extends Error {
 
 /** The owners that have something in the database: the folders of `db/` but `kit`. */
 export function listOwners(folder: string = DB_FOLDER): readonly string[] {
-  return readdirSync(folder, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory() && entry.name !== KIT_FOLDER)
-    .map((entry) => entry.name)
-    .toSorted();
+  const inside = listFiles(folder).map((file) => relative(folder, file).split(sep));
+  const owners = inside.filter(({ length }) => length > 1).map(([owner = '']) => owner);
+  return [...new Set(owners)].filter((owner) => owner !== KIT_FOLDER).toSorted();
 }
 
 function listMigrations(folder: string, owner: string): readonly Migration[] {
-  const inside = join(folder, owner);
-  if (!readdirSync(inside).includes('migrations')) return [];
-  const migrations = readdirSync(join(inside, 'migrations'))
-    .toSorted()
-    .map((file): Migration => {
+  const inside = join(folder, owner, 'migrations') + sep;
+  const migrations = listFiles(join(folder, owner))
+    .filter((path) => path.startsWith(inside))
+    .map((path): Migration => {
+      const file = basename(path);
       const number = FILE_NAME.exec(file)?.[1];
       if (number === undefined)
         throw new MigrationRefused(
           `${owner}/migrations/${file}: a migration is called NNNN-what-it-does.sql`,
         );
-      const sql = readFileSync(join(inside, 'migrations', file), 'utf8');
+      const sql = readText(path);
       return { owner, number: Number(number), file, sql, hash: hash('sha256', sql) };
     });
   for (const [index, { number, file }] of migrations.entries())
@@ -86,27 +85,64 @@ function findPending(migrations: readonly Migration[], applied: readonly Applied
   return pending;
 }
 
-function apply(connection: SqliteConnection, migration: Migration): void {
+function applyOne(connection: SqliteConnection, migration: Migration): void {
   const { owner, number, file } = migration;
-  connection.exec('BEGIN IMMEDIATE');
   try {
     connection.exec(migration.sql);
-    if (!connection.inTransaction)
-      throw new MigrationRefused(`the migration ${owner}/${file} ends its own transaction`);
-    connection
-      .prepare('INSERT INTO migrations (owner, number, file, hash) VALUES (:owner, :number, :file, :hash)')
-      .run({ owner, number, file, hash: migration.hash });
+  } catch (error) {
+    throw new MigrationRefused(`the migration ${owner}/${file} failed and was undone: ${String(error)}`);
+  }
+  if (!connection.inTransaction)
+    throw new MigrationRefused(`the migration ${owner}/${file} ends its own transaction`);
+  connection
+    .prepare('INSERT INTO migrations (owner, number, file, hash) VALUES (:owner, :number, :file, :hash)')
+    .run({ owner, number, file, hash: migration.hash });
+}
+
+/** Applies some migrations in one transaction. */
+function apply(connection: SqliteConnection, migrations: readonly Migration[]): void {
+  connection.exec('BEGIN IMMEDIATE');
+  try {
+    for (const migration of migrations) applyOne(connection, migration);
     connection.exec('COMMIT');
   } catch (error) {
     if (connection.inTransaction) connection.exec('ROLLBACK');
-    if (error instanceof MigrationRefused) throw error;
-    throw new MigrationRefused(`the migration ${owner}/${file} failed and was undone: ${String(error)}`);
+    throw error;
+  }
+}
+
+const READ_APPLIED = 'SELECT owner, number, file, hash FROM migrations ORDER BY owner, number';
+
+/** What a database has of the migrations of this version. */
+export interface SchemaStanding {
+  /** The highest migration of each owner. */
+  readonly applied: Readonly<Record<string, number>>;
+  /** How many the next start will apply. */
+  readonly pending: number;
+}
+
+/**
+ * Compares a database with this version, and changes nothing.
+ *
+ * @throws MigrationRefused when the database is newer, or its migrations are not those of this version; SqliteError when it is no database of ours
+ */
+export function compareSchema(path: string, folder: string = DB_FOLDER): SchemaStanding {
+  const migrations = listOwners(folder).flatMap((owner) => listMigrations(folder, owner));
+  const connection = openReadConnection(path);
+  try {
+    const applied = connection.prepare(READ_APPLIED).all() as readonly Applied[];
+    return {
+      applied: Object.fromEntries(applied.map(({ owner, number }) => [owner, number])),
+      pending: findPending(migrations, applied).length,
+    };
+  } finally {
+    connection.close();
   }
 }
 
 /**
- * Brings the database to this version, and creates it when there is none. Runs once, before any thread opens it; every migration is
- * one transaction, so that an interrupted run goes on where it stopped.
+ * Brings the database to this version, and creates it when there is none. Runs once, before any thread opens it; every migration of an
+ * existing database is one transaction, so that an interrupted run goes on where it stopped.
  *
  * @param path of the database file; its folder exists
  * @param folder the `db/` to take migrations from
@@ -125,20 +161,20 @@ export function applyMigrations(path: string, log: Logger, folder: string = DB_F
         hash   TEXT NOT NULL,
         PRIMARY KEY (owner, number)
       ) STRICT, WITHOUT ROWID`);
-    const applied = connection
-      .prepare('SELECT owner, number, file, hash FROM migrations ORDER BY owner, number')
-      .all() as readonly Applied[];
+    const applied = connection.prepare(READ_APPLIED).all() as readonly Applied[];
     const pending = findPending(migrations, applied);
     if (pending.length === 0) return;
     if (applied.length > 0)
       log.warn('the database is about to be upgraded, and there is no way back but a copy of it', {
         path,
         migrations: pending.length,
-        hint: 'to keep a copy, stop the server and copy the whole data folder before starting the new version',
+        hint: 'to keep a copy, run "troupe backup FILE" with the old version before starting the new one',
       });
-    for (const migration of pending) {
-      apply(connection, migration);
-      log.info('applied a migration', { owner: migration.owner, file: migration.file });
+    // A new database is made at once: one wait for the disk, not one for each migration, and after a failure there is nothing.
+    const steps = applied.length === 0 ? [pending] : pending.map((migration) => [migration]);
+    for (const step of steps) {
+      apply(connection, step);
+      for (const { owner, file } of step) log.info('applied a migration', { owner, file });
     }
   } finally {
     connection.close();

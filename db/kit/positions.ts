@@ -23,7 +23,8 @@ export type StreamStart = { readonly forward: number; readonly backward: number 
 
 const IDENTIFIER = /^[a-z][a-z0-9_]*$/;
 
-function identifier(text: string): string {
+/** The name of a table or column, as it may stand in SQL. @throws when it is none */
+export function identifier(text: string): string {
   if (!IDENTIFIER.test(text)) throw new Error(`not a name of a table or column: ${text}`);
   return text;
 }

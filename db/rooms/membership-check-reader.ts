@@ -2,6 +2,7 @@ import { defineQuery } from '../kit/query.ts';
 import type { ReadDb } from '../kit/read-db.ts';
 
 const ROOM_NID = '(SELECT room_nid FROM rooms WHERE room_id = :roomId)';
+const IS_PARTIAL = `EXISTS (SELECT 1 FROM partial_rooms WHERE room_nid = ${ROOM_NID})`;
 const IS_IN_ROOM = `EXISTS (SELECT 1 FROM forward_extremities WHERE room_nid = ${ROOM_NID})`;
 
 export const countDifferingMemberships = defineQuery<
@@ -9,7 +10,7 @@ export const countDifferingMemberships = defineQuery<
   { readonly differing: number }
 >({
   name: 'rooms.count-differing-memberships',
-  // Who was invited out of band, and said no, has a leave that the room never had.
+  // Who was invited out of band, and said no, has a leave that the room never had. While a room's state lacks members it says nothing of them.
   sql: `
     SELECT (SELECT count(*)
               FROM local_memberships m
@@ -18,7 +19,7 @@ export const countDifferingMemberships = defineQuery<
               LEFT JOIN current_state c ON c.room_nid = m.room_nid AND c.state_key_nid = k.state_key_nid
              WHERE m.room_nid = ${ROOM_NID}
                AND CASE WHEN NOT ${IS_IN_ROOM} THEN m.membership = 'join'
-                        WHEN c.event_nid IS NULL THEN m.membership NOT IN ('removed', 'leave')
+                        WHEN c.event_nid IS NULL THEN m.membership NOT IN ('removed', 'leave') AND NOT ${IS_PARTIAL}
                         ELSE c.event_nid <> m.event_nid OR c.membership <> m.membership END)
          + (SELECT count(*)
               FROM current_state c

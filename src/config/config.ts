@@ -31,6 +31,8 @@ export interface Config {
     readonly gateways: number;
     /** Where clients reach us (`https://…`), for well-known and links; empty when not set. */
     readonly publicBaseUrl: string;
+    /** Networks (CIDR) of reverse proxies whose `X-Forwarded-For` is believed; this machine's own are always. */
+    readonly trustedProxies: readonly string[];
     /** Shown to users when storage is full and the like (`mailto:` or URL); may be empty. */
     readonly adminContact: string;
     /** A page that helps users, for `/.well-known/matrix/support`; empty for none. */

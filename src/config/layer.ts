@@ -84,6 +84,8 @@ export function readTomlLayer(schema: ConfigSchema, file: string, text: string):
 }
 
 const PREFIX = 'TROUPE_';
+/** Say where the one-file program unpacks what has to be files, and that `npm start` is to run the sources: both long before there is a configuration. */
+const NO_OPTIONS: ReadonlySet<string> = new Set(['TROUPE_CACHE_DIR', 'TROUPE_FROM_SOURCE']);
 
 /** The environment variable of an option. */
 export function environmentName(section: string, key: string): string {
@@ -119,7 +121,7 @@ export function readEnvironmentLayer(
   const values: Record<string, Record<string, unknown>> = {};
   const problems: ConfigProblem[] = [];
   for (const [name, text] of Object.entries(environment)) {
-    if (!name.startsWith(PREFIX) || text === undefined) continue;
+    if (!name.startsWith(PREFIX) || text === undefined || NO_OPTIONS.has(name)) continue;
     const found = options.get(name);
     if (found === undefined) {
       problems.push({ where: name, what: `names no option; there are: ${[...options.keys()].join(', ')}` });

@@ -96,13 +96,19 @@ function toRateLimits(file: ConfigFile): Config['rateLimits'] {
   };
 }
 
-function toConfig(file: ConfigFile, cores: number): Config {
+/**
+ * The configuration of a merged file.
+ *
+ * @param cores processor cores, for `gateways = 0`
+ */
+export function toConfig(file: ConfigFile, cores: number): Config {
   return {
     server: {
       name: file.server.name,
       listen: parseListen(file.server.listen),
       gateways: file.server.gateways === 0 ? Math.max(1, cores - 1) : file.server.gateways,
       publicBaseUrl: file.server.public_base_url.replace(/\/+$/, ''),
+      trustedProxies: file.server.trusted_proxies,
       adminContact: file.server.admin_contact,
       supportPage: file.server.support_page,
     },
@@ -167,11 +173,11 @@ function missingDefaults(defaults: ConfigLayer, schema: ConfigSchema): ConfigPro
 }
 
 /**
- * Puts the configuration together: defaults, then the administrator's file, then `TROUPE_<SECTION>_<KEY>` variables.
+ * Puts the configuration together: defaults, then the administrator's file, then `TROUPE_<SECTION>_<KEY>` variables. As files write it.
  *
  * @throws ConfigError naming every wrong key, type and value, with file and line and what is allowed
  */
-export function loadConfig(sources: ConfigSources): Config {
+export function loadConfigFile(sources: Omit<ConfigSources, 'cores'>): ConfigFile {
   const schema = configSchema(sources.roomVersions);
   const defaults = readTomlLayer(schema, sources.defaults.file, sources.defaults.text);
   const layers = [defaults];
@@ -179,5 +185,14 @@ export function loadConfig(sources: ConfigSources): Config {
   layers.push(readEnvironmentLayer(schema, sources.environment));
   const problems = [...layers.flatMap((layer) => layer.problems), ...missingDefaults(defaults, schema)];
   if (problems.length > 0) throw new ConfigError(problems);
-  return toConfig(merge(layers), sources.cores);
+  return merge(layers);
+}
+
+/**
+ * The same, ready for use.
+ *
+ * @throws ConfigError
+ */
+export function loadConfig(sources: ConfigSources): Config {
+  return toConfig(loadConfigFile(sources), sources.cores);
 }

@@ -1,13 +1,21 @@
 import { isIP } from 'node:net';
 import { isJsonObject, type JsonObject } from '../kit/json.ts';
 
-/** One option: which values it takes, and how to say so. Plain checks: the program reads them before anything else, so they load fast. */
-export interface Option {
+/** Which values an option takes, and how to say so. Plain checks: the program reads them before anything else, so they load fast. */
+interface Check {
   /** What is allowed, for people. */
   readonly allowed: string;
   /** How the text of an environment variable is read: as it is (`choice`: in a file a whole number will do as well), as a flag, or as TOML. */
   readonly reads: 'text' | 'choice' | 'flag' | 'toml';
   accepts(value: unknown): boolean;
+}
+
+/** One option. */
+export interface Option extends Check {
+  /** Whether another value takes effect while the server runs, when the configuration is read again (SIGHUP), or with the next start. */
+  readonly changes: 'live' | 'restart';
+  /** Its value is shown to nobody. */
+  readonly isSecret: boolean;
 }
 
 /** Options by section and key, as the file writes them: snake_case. */
@@ -29,37 +37,37 @@ function isListenAddress(value: unknown): boolean {
   return match !== null && Number(match[2]) <= PORT_MAX;
 }
 
-function textMatching(allowed: string, pattern: RegExp): Option {
+function textMatching(allowed: string, pattern: RegExp): Check {
   return { allowed, reads: 'text', accepts: (value) => typeof value === 'string' && pattern.test(value) };
 }
 
-function oneOf(values: readonly string[]): Option {
+function oneOf(values: readonly string[]): Check {
   const allowed = `one of ${values.map((value) => `"${value}"`).join(', ')}`;
   return { allowed, reads: 'choice', accepts: (value) => values.some((one) => one === value) };
 }
 
-const listen: Option = {
+const listen: Check = {
   allowed: '"host:port", the port 0 to 65535',
   reads: 'text',
   accepts: isListenAddress,
 };
-const listenOrNothing: Option = {
+const listenOrNothing: Check = {
   allowed: '"host:port", the port 0 to 65535, or empty',
   reads: 'text',
   accepts: (value) => value === '' || isListenAddress(value),
 };
-const flag: Option = {
+const flag: Check = {
   allowed: 'true or false',
   reads: 'flag',
   accepts: (value) => typeof value === 'boolean',
 };
-const seconds: Option = {
+const seconds: Check = {
   allowed: `a whole number of seconds from 1 to ${LIFETIME_SECONDS_MAX}`,
   reads: 'toml',
   accepts: (value) => Number.isInteger(value) && Number(value) >= 1 && Number(value) <= LIFETIME_SECONDS_MAX,
 };
 const text = textMatching('a text', /^/);
-const rateLimit: Option = {
+const rateLimit: Check = {
   allowed: '{ per_second = NUMBER above 0, burst = WHOLE NUMBER from 1 }',
   reads: 'toml',
   accepts(value) {
@@ -75,42 +83,42 @@ function isNetwork(value: unknown): boolean {
   const bits = isIP(address) === 6 ? 128 : 32;
   return isIP(address) !== 0 && more.length === 0 && /^\d{1,3}$/.test(length) && Number(length) <= bits;
 }
-const byteCount: Option = {
+const byteCount: Check = {
   allowed: 'a number of bytes, at least 1',
   reads: 'toml',
   accepts: (value) => Number.isSafeInteger(value) && Number(value) >= 1,
 };
-const serverNames: Option = {
+const serverNames: Check = {
   allowed: 'a list of server names such as ["example.org"]',
   reads: 'toml',
   accepts: (value) =>
     Array.isArray(value) && value.every((name) => typeof name === 'string' && SERVER_NAME.test(name)),
 };
-const upTo = (most: number): Option => ({
+const upTo = (most: number): Check => ({
   allowed: `a whole number from 0 to ${most}`,
   reads: 'toml',
   accepts: (value) => Number.isInteger(value) && Number(value) >= 0 && Number(value) <= most,
 });
-const httpUrls: Option = {
+const httpUrls: Check = {
   allowed: 'a list of http(s) URLs such as ["https://rtc.example.org"]',
   reads: 'toml',
   accepts: (value) =>
     Array.isArray(value) && value.every((one) => typeof one === 'string' && one !== '' && HTTP_URL.test(one)),
 };
-const networks: Option = {
+const networks: Check = {
   allowed: 'a list of networks such as ["192.0.2.0/24", "2001:db8::/32"]',
   reads: 'toml',
   accepts: (value) => Array.isArray(value) && value.every(isNetwork),
 };
 
-const turnUris: Option = {
+const turnUris: Check = {
   allowed: 'a list of turn: and turns: URIs',
   reads: 'toml',
   accepts: (value) =>
     Array.isArray(value) && value.every((uri) => typeof uri === 'string' && /^turns?:\S+$/.test(uri)),
 };
-const table: Option = { allowed: 'a table', reads: 'toml', accepts: isJsonObject };
-const publicKeys: Option = {
+const table: Check = { allowed: 'a table', reads: 'toml', accepts: isJsonObject };
+const publicKeys: Check = {
   allowed: 'a table of algorithm = "unpadded base64", with ed25519 among them, or empty',
   reads: 'toml',
   accepts: (value) =>
@@ -119,22 +127,39 @@ const publicKeys: Option = {
     (Object.keys(value).length === 0 || 'ed25519' in value),
 };
 
+/** Options that are read whenever they are needed. */
+function live<Key extends string>(
+  checks: Readonly<Record<Key, Check>>,
+  isSecret = false,
+): Record<Key, Option> {
+  const entries = Object.entries<Check>(checks).map(([key, check]) => [
+    key,
+    { ...check, changes: 'live', isSecret } satisfies Option,
+  ]);
+  return Object.fromEntries(entries) as Record<Key, Option>;
+}
+
+/** Options whose value is built into what is made at the start. */
+function atStart<Key extends string>(checks: Readonly<Record<Key, Check>>): Record<Key, Option> {
+  const entries = Object.entries<Check>(checks).map(([key, check]) => [
+    key,
+    { ...check, changes: 'restart', isSecret: false } satisfies Option,
+  ]);
+  return Object.fromEntries(entries) as Record<Key, Option>;
+}
+
 const voip: ConfigSchema[string] = {
-  turn_uris: turnUris,
-  turn_shared_secret: text,
-  turn_user: text,
-  turn_password: text,
-  ttl: seconds,
-  allow_guests: flag,
+  ...live({ turn_uris: turnUris, turn_user: text, ttl: seconds, allow_guests: flag }),
+  ...live({ turn_shared_secret: text, turn_password: text }, true),
 };
-const serverNotices: ConfigSchema[string] = {
+const serverNotices: ConfigSchema[string] = atStart({
   enabled: flag,
   localpart: textMatching('a user name of a-z, 0-9 and . _ = - / +', /^[a-z0-9._=\-/+]{1,200}$/),
   display_name: textMatching('a text', /./),
   avatar_url: textMatching('an mxc:// address, or empty', /^(mxc:\/\/[^/\s]+\/[^/\s]+)?$/),
   room_name: textMatching('a text', /./),
-};
-const rateLimits: ConfigSchema[string] = {
+});
+const rateLimits: ConfigSchema[string] = live({
   enabled: flag,
   login: rateLimit,
   registration: rateLimit,
@@ -143,8 +168,8 @@ const rateLimits: ConfigSchema[string] = {
   reading: rateLimit,
   ephemeral: rateLimit,
   media: rateLimit,
-};
-const media: ConfigSchema[string] = {
+});
+const media: ConfigSchema[string] = live({
   max_upload_size: byteCount,
   max_remote_size: byteCount,
   remote_cache_size: byteCount,
@@ -152,6 +177,47 @@ const media: ConfigSchema[string] = {
   url_previews: flag,
   url_preview_deny: networks,
   url_preview_allow: networks,
+});
+
+const server: ConfigSchema[string] = {
+  ...atStart({
+    name: textMatching('a host name with an optional port', SERVER_NAME),
+    listen,
+    gateways: upTo(GATEWAYS_MAX),
+  }),
+  ...live({
+    public_base_url: textMatching('an http(s) URL, or empty', HTTP_URL),
+    trusted_proxies: networks,
+    admin_contact: text,
+    support_page: textMatching('an http(s) URL, or empty', HTTP_URL),
+  }),
+};
+const registration: ConfigSchema[string] = {
+  ...live({
+    open: flag,
+    allow_guests: flag,
+    terms_url: textMatching('an http(s) URL, or empty', HTTP_URL),
+    terms_name: textMatching('a text', /./),
+    terms_version: textMatching('a text', /./),
+  }),
+  ...live({ shared_secret: text }, true),
+};
+const federation: ConfigSchema[string] = {
+  ...atStart({
+    listen: listenOrNothing,
+    tls_certificate: text,
+    tls_key: text,
+    ca_file: text,
+    allow_private_addresses: flag,
+  }),
+  ...live({ trusted_key_servers: serverNames }),
+};
+const placement: Check = {
+  allowed: 'a table of actor = "thread"',
+  reads: 'toml',
+  accepts: (value) =>
+    isJsonObject(value) &&
+    Object.values(value).every((thread) => typeof thread === 'string' && thread !== ''),
 };
 
 /**
@@ -161,63 +227,30 @@ const media: ConfigSchema[string] = {
  */
 export function configSchema(roomVersions: readonly string[]): ConfigSchema {
   return {
-    server: {
-      name: textMatching('a host name with an optional port', SERVER_NAME),
-      listen,
-      gateways: {
-        allowed: `a whole number from 0 to ${GATEWAYS_MAX}`,
-        reads: 'toml',
-        accepts: (value) => Number.isInteger(value) && Number(value) >= 0 && Number(value) <= GATEWAYS_MAX,
-      },
-      public_base_url: textMatching('an http(s) URL, or empty', HTTP_URL),
-      admin_contact: text,
-      support_page: textMatching('an http(s) URL, or empty', HTTP_URL),
-    },
-    data: { path: textMatching('the path of a folder', /./) },
-    registration: {
-      open: flag,
-      shared_secret: text,
-      allow_guests: flag,
-      terms_url: textMatching('an http(s) URL, or empty', HTTP_URL),
-      terms_name: textMatching('a text', /./),
-      terms_version: textMatching('a text', /./),
-    },
-    accounts: { access_token_lifetime: seconds, login_token_lifetime: seconds },
+    server,
+    data: atStart({ path: textMatching('the path of a folder', /./) }),
+    registration,
+    accounts: live({ access_token_lifetime: seconds, login_token_lifetime: seconds }),
     rate_limits: rateLimits,
-    rooms: {
+    rooms: live({
       default_version: oneOf(roomVersions),
       publish_by: oneOf(['moderators', 'admins']),
       directory_for_everybody: flag,
-    },
-    user_directory: { search_all: flag },
-    encryption: { share_device_names: flag },
+    }),
+    user_directory: live({ search_all: flag }),
+    encryption: live({ share_device_names: flag }),
     media,
-    delayed_events: { max_delay_ms: upTo(DELAY_MS_MAX), max_scheduled: upTo(SCHEDULED_MAX) },
-    rtc: { livekit_service_urls: httpUrls },
-    inspector: { listen },
-    log: { level: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'silent']) },
-    federation: {
-      listen: listenOrNothing,
-      tls_certificate: text,
-      tls_key: text,
-      ca_file: text,
-      trusted_key_servers: serverNames,
-      allow_private_addresses: flag,
-    },
-    push: { allow_private_addresses: flag },
+    delayed_events: live({ max_delay_ms: upTo(DELAY_MS_MAX), max_scheduled: upTo(SCHEDULED_MAX) }),
+    rtc: live({ livekit_service_urls: httpUrls }),
+    inspector: atStart({ listen }),
+    log: live({ level: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'silent']) }),
+    federation,
+    push: live({ allow_private_addresses: flag }),
     voip,
     server_notices: serverNotices,
-    well_known: { client: table, policy_server_keys: publicKeys },
-    appservices: { path: text },
-    actors: {
-      placement: {
-        allowed: 'a table of actor = "thread"',
-        reads: 'toml',
-        accepts: (value) =>
-          isJsonObject(value) &&
-          Object.values(value).every((thread) => typeof thread === 'string' && thread !== ''),
-      },
-    },
+    well_known: live({ client: table, policy_server_keys: publicKeys }),
+    appservices: atStart({ path: text }),
+    actors: atStart({ placement }),
   };
 }
 
@@ -228,6 +261,7 @@ export interface ConfigFile {
     readonly listen: string;
     readonly gateways: number;
     readonly public_base_url: string;
+    readonly trusted_proxies: readonly string[];
     readonly admin_contact: string;
     readonly support_page: string;
   };

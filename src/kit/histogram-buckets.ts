@@ -19,6 +19,12 @@ export function bucketOf(valueMs: number): number {
   return (doubling - 2) * BUCKETS_PER_DOUBLING + ((micros >>> (doubling - DOUBLING_FIRST)) & 7);
 }
 
+/** Where a bucket ends, in microseconds; what lies in it is below that. */
+export function bucketEndMicros(bucket: number): number {
+  if (bucket < BUCKETS_PER_DOUBLING) return bucket + 1;
+  return (BUCKETS_PER_DOUBLING + (bucket & 7) + 1) * 2 ** ((bucket >>> 3) + 2 - DOUBLING_FIRST);
+}
+
 /** The middle of a bucket, in milliseconds. */
 export function bucketMiddleMs(bucket: number): number {
   if (bucket < BUCKETS_PER_DOUBLING) return (bucket + 0.5) / 1000;

@@ -6,6 +6,7 @@ export type LogFields = Readonly<Record<string, unknown>>;
 
 /** A structured logger. Lines are JSON objects: `time`, `level`, `thread`, `message` and the fields. */
 export interface Logger {
+  /** The lowest that is written, at this moment. */
   readonly level: LogLevel;
   debug(message: string, fields?: LogFields): void;
   info(message: string, fields?: LogFields): void;

@@ -17,6 +17,9 @@ export interface HistogramSummary {
   readonly maxMs: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
+  readonly sumMs: number;
+  /** How many there are in each bucket; the last one has no end. */
+  readonly buckets: ArrayLike<number>;
 }
 
 /** All figures of one or more slabs at one moment, by name. */
@@ -101,6 +104,8 @@ function summarise(sum: HistogramSum): HistogramSummary {
     maxMs: sum.maxMs,
     p50Ms: quantileMs(sum.buckets, 0.5),
     p99Ms: quantileMs(sum.buckets, 0.99),
+    sumMs: sum.sumMs,
+    buckets: sum.buckets,
   };
 }
 

@@ -1,4 +1,5 @@
 import { type Logger as PinoLogger, pino } from 'pino';
+import { createLogLevelSwitch, isLogged, type LogLevelSwitch } from './log-levels.ts';
 import type { LogFields, Logger, LogLevel } from './logger.ts';
 
 /** Takes one finished line, its newline included. */
@@ -6,8 +7,8 @@ export type LogSink = (line: string) => void;
 
 /** How to make a logger. */
 export interface LoggerOptions {
-  /** Lines below it are dropped. */
-  readonly level: LogLevel;
+  /** Lines below it are dropped: one level for good, or what a switch says at the moment. */
+  readonly level: LogLevel | LogLevelSwitch;
   /** The name of this thread: stands in every line. */
   readonly thread: string;
   readonly sink: LogSink;
@@ -15,20 +16,43 @@ export interface LoggerOptions {
   readonly now: () => number;
 }
 
-function wrap(inner: PinoLogger, level: LogLevel): Logger {
+/** Whose lines a logger writes. */
+interface Speaker {
+  readonly levels: LogLevelSwitch;
+  readonly thread: string;
+  readonly actor: string | null;
+}
+
+function wrap(inner: PinoLogger, speaker: Speaker): Logger {
+  const { levels, thread, actor } = speaker;
+  let version = levels.version;
+  let level = levels.levelOf(thread, actor);
+  const levelNow = (): LogLevel => {
+    if (version !== levels.version) {
+      version = levels.version;
+      level = levels.levelOf(thread, actor);
+    }
+    return level;
+  };
   const write =
     (name: 'debug' | 'info' | 'warn' | 'error') =>
     (message: string, fields?: LogFields): void => {
+      if (!isLogged(name, levelNow())) return;
       if (fields === undefined) inner[name](message);
       else inner[name](fields, message);
     };
   return {
-    level,
+    get level() {
+      return levelNow();
+    },
     debug: write('debug'),
     info: write('info'),
     warn: write('warn'),
     error: write('error'),
-    child: (fields) => wrap(inner.child(fields), level),
+    child(fields) {
+      const name = fields['actor'];
+      return wrap(inner.child(fields), { ...speaker, actor: typeof name === 'string' ? name : actor });
+    },
   };
 }
 
@@ -37,10 +61,13 @@ function wrap(inner: PinoLogger, level: LogLevel): Logger {
  * `error` keeps its stack.
  */
 export function createLogger(options: LoggerOptions): Logger {
+  const { level, thread } = options;
+  const levels = typeof level === 'string' ? createLogLevelSwitch(level) : level;
   const inner = pino(
     {
-      level: options.level,
-      base: { thread: options.thread },
+      // What is written is decided before pino sees it.
+      level: 'trace',
+      base: { thread },
       messageKey: 'message',
       errorKey: 'error',
       timestamp: () => `,"time":"${new Date(options.now()).toISOString()}"`,
@@ -48,5 +75,5 @@ export function createLogger(options: LoggerOptions): Logger {
     },
     { write: options.sink },
   );
-  return wrap(inner, options.level);
+  return wrap(inner, { levels, thread, actor: null });
 }

@@ -7,6 +7,7 @@ import { admitToken } from '../streams/token-admission.ts';
 import { buildSync, type SyncAnswer, type SyncRequest } from './build-sync.ts';
 import { pollingDeviceKey, pollingDevicesCache } from './caches/polling-devices.ts';
 import { isTypingStale } from './ephemeral.ts';
+import { forgetLost } from './lost-token.ts';
 import { currentRange, withPositionOf } from './sync-range.ts';
 import type { SyncServices } from './sync-services.ts';
 import { acknowledgeToDevice } from './to-device.ts';
@@ -79,10 +80,14 @@ function afterEmpty(services: SyncServices, since: SyncToken, answer: SyncAnswer
  * and one with `full_state` never wait. What the `since` acknowledges is deleted first.
  * Client-Server API v1.19, `GET /_matrix/client/v3/sync`, parameter `timeout`.
  */
-export async function answerSync(services: SyncServices, poll: SyncPoll): Promise<SyncAnswer> {
-  await notePresence(services, poll);
+export async function answerSync(services: SyncServices, asked: SyncPoll): Promise<SyncAnswer> {
+  await notePresence(services, asked);
   // Another gateway may have given the token out and be ahead of this one.
-  if (poll.since !== null) await admitToken(poll.since, services.streams, services.db);
+  if (asked.since !== null) await admitToken(asked.since, services.streams, services.db);
+  const poll = {
+    ...asked,
+    since: asked.since === null ? null : forgetLost(asked.since, services.streams.now()),
+  };
   await acknowledgeToDevice(services, poll.caller, currentRange(services.streams, poll.since));
   const endsAt = services.clock.monotonic() + Math.min(poll.timeoutMs, SYNC_TIMEOUT_MS_MAX);
   let answer = await buildSync(services, poll);

@@ -10,6 +10,8 @@ import { createWriter, expectNothingLostOrDoubled, isRetryable, type Writer } fr
 const STORY_TIMEOUT_MS = 900_000;
 /** Requests under way are answered, nothing is waited for: far below the deadlines of a stop. */
 const QUICK_STOP_MS = 4_000;
+/** The binary is the same code, and is told of the same stories a second time. */
+const KILLS = (process.env['TROUPE_BINARY'] ?? '') === '' ? 50 : 10;
 
 function addressOf(server: TroupeProcess): { readonly host: string; readonly port: number } {
   const { hostname, port } = new URL(server.url);
@@ -159,12 +161,12 @@ describe('bad days: signals', function () {
     }
   });
 
-  it('SIGKILL, 50 times with 4 writers: every acknowledged send is there once', async () => {
+  it(`SIGKILL, ${KILLS} times with 4 writers: every acknowledged send is there once`, async () => {
     const seed = 20_261_123;
     const random = seededRandom(seed);
     const stage = await setStage(4, {});
     try {
-      for (let round = 1; round <= 50; round += 1) {
+      for (let round = 1; round <= KILLS; round += 1) {
         const before = stage.writers.map(({ acknowledged }) => acknowledged.length);
         await writeUntil(stage, 1 + random.integer(60), () => stage.server.kill());
         await stage.restart();
@@ -188,7 +190,7 @@ describe('bad days: signals', function () {
       expectNothingLostOrDoubled(stage.writers, texts);
       const acknowledged = stage.writers.reduce((sum, writer) => sum + writer.acknowledged.length, 0);
       expect(texts.length, `seed ${seed}`).to.equal(acknowledged);
-      expect(acknowledged).to.be.greaterThan(500);
+      expect(acknowledged).to.be.greaterThan(10 * KILLS);
     } finally {
       await stage.dispose();
     }

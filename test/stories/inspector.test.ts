@@ -225,6 +225,10 @@ describe('the inspector', function () {
         `${BASE}/rooms/{roomId}/state/diff`,
         `${BASE}/rooms/{roomId}/purge`,
         `${BASE}/signing-keys`,
+        `${BASE}/readiness`,
+        `${BASE}/config`,
+        `${BASE}/config/reload`,
+        `${BASE}/log-level`,
       ]);
       const queries = new Map([
         [`${BASE}/rooms/{roomId}/state/{eventId}/why`, '?type=m.room.create&state_key='],
@@ -248,7 +252,7 @@ describe('the inspector', function () {
           checked += 1;
         }
       }
-      expect(checked).to.equal(12);
+      expect(checked).to.equal(15);
     });
 
     it('restarts an actor: a new incarnation and epoch, and clients go on', async () => {

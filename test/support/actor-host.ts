@@ -179,7 +179,10 @@ export async function createActorHost<Map, Env>(
       ...options.supervision,
       threads: threadsOf(placed),
     },
-    platform: createWorkerPlatform({ entry: new URL('./actor-host-worker.ts', import.meta.url), data }),
+    platform: createWorkerPlatform({
+      entry: new URL('./actor-host-worker.ts', import.meta.url),
+      data: () => data,
+    }),
     clock: options.clock ?? systemClock,
     random: options.random ?? seededRandom(1),
     log: options.log ?? silentLogger,

@@ -2,7 +2,9 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Program, startProgram } from '../../actors/program.ts';
-import { loadConfig } from '../../src/config/load-config.ts';
+import { ConfigError, loadConfigFile, toConfig } from '../../src/config/load-config.ts';
+import { type ConfigFile, configSchema } from '../../src/config/schema.ts';
+import type { ReloadReport } from '../../src/inspector/settings-report.ts';
 import { systemClock } from '../../src/kit/clock.ts';
 import { silentLogger } from '../../src/kit/logger.ts';
 import { systemRandom } from '../../src/kit/random.ts';
@@ -36,14 +38,21 @@ export interface InProcessProgram {
    * @throws Error (rejection) when none of many connections came out there
    */
   connectTo(gateway: string, token: string | null): Promise<HttpClient>;
+  /**
+   * Has it read its configuration again, with `TROUPE_…` variables over those that it was started with. Its threads take what has changed
+   * between two of their turns.
+   */
+  reconfigure(environment: Readonly<Record<string, string>>): ReloadReport;
   /** Stops it, gracefully; the folder stays. */
   stop(): Promise<void>;
   /** Stops it and removes its folder. */
   dispose(): Promise<void>;
 }
 
-function configOf(options: InProcessOptions, folder: string) {
-  return loadConfig({
+const ROOM_VERSION_IDS = ROOM_VERSIONS.map(({ id }) => id);
+
+function fileOf(options: InProcessOptions, folder: string): ConfigFile {
+  return loadConfigFile({
     defaults: { file: 'config.toml', text: readFileSync(BUILT_IN, 'utf8') },
     environment: {
       TROUPE_DATA_PATH: folder,
@@ -55,8 +64,7 @@ function configOf(options: InProcessOptions, folder: string) {
       TROUPE_SERVER_GATEWAYS: String(options.gateways ?? 1),
       ...options.environment,
     },
-    roomVersions: ROOM_VERSIONS.map(({ id }) => id),
-    cores: 2,
+    roomVersions: ROOM_VERSION_IDS,
   });
 }
 
@@ -66,8 +74,19 @@ const PROBE = '/_matrix/client/versions';
 export async function startInProcess(options: InProcessOptions = {}): Promise<InProcessProgram> {
   const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'troupe-in-process-'));
   const failures: Error[] = [];
+  const started = fileOf(options, folder);
+  let changed: Readonly<Record<string, string>> = {};
+  const read = () => {
+    try {
+      return fileOf({ ...options, environment: { ...options.environment, ...changed } }, folder);
+    } catch (error) {
+      if (error instanceof ConfigError) return error.problems;
+      throw error;
+    }
+  };
   const program = await startProgram({
-    config: configOf(options, folder),
+    config: toConfig(started, 2),
+    configuration: { schema: configSchema(ROOM_VERSION_IDS), started, read },
     clock: systemClock,
     random: systemRandom,
     log: silentLogger,
@@ -92,6 +111,12 @@ export async function startInProcess(options: InProcessOptions = {}): Promise<In
         client.close();
       }
       throw new Error(`no connection came out at ${gateway}`);
+    },
+    reconfigure(environment) {
+      changed = environment;
+      const report = program.reload();
+      if (report === null) throw new Error('the program was started without a configuration to read again');
+      return report;
     },
     stop,
     async dispose() {

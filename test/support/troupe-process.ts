@@ -1,11 +1,36 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve as resolvePath } from 'node:path';
 
 const MAIN = new URL('../../src/main.ts', import.meta.url).pathname;
 const CHECK_NODE = new URL('../../src/check-node.mjs', import.meta.url).pathname;
 const MISCHIEF = new URL('mischief-preload.mjs', import.meta.url).pathname;
+/** Where a binary that is under test unpacks its parts: beside the caches of the tools. */
+const CACHE_FOLDER = new URL('../../node_modules/.cache/troupe-binary', import.meta.url).pathname;
+
+/** The one-file program that the stories are to be told of, instead of the sources: `TROUPE_BINARY=dist/troupe`. */
+const BINARY = process.env['TROUPE_BINARY'];
+
+interface ProgramCommand {
+  readonly program: string;
+  readonly args: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/** How the program is started, and how the test's own code gets into each of its threads. */
+function programCommand(mischief: boolean): ProgramCommand {
+  if (BINARY === undefined || BINARY === '') {
+    const preload = mischief ? ['--import', MISCHIEF] : [];
+    return { program: process.execPath, args: ['--import', CHECK_NODE, ...preload, MAIN], environment: {} };
+  }
+  const preload = mischief ? { NODE_OPTIONS: `--require ${MISCHIEF}` } : {};
+  return {
+    program: resolvePath(BINARY),
+    args: [],
+    environment: { TROUPE_CACHE_DIR: CACHE_FOLDER, ...preload },
+  };
+}
 
 /** How a whole server is started for a test. */
 export interface TroupeOptions {
@@ -16,6 +41,8 @@ export interface TroupeOptions {
   readonly folder?: string;
   /** Lets the test block and crash its threads. */
   readonly mischief?: boolean;
+  /** Of the command line. */
+  readonly args?: readonly string[];
 }
 
 /** What a test may do to the threads of a server that was started with `mischief`; null stands for all worker threads. */
@@ -53,30 +80,40 @@ function ended(child: ChildProcess): Promise<number | null> {
   return new Promise((resolve) => child.once('exit', (code) => resolve(code)));
 }
 
+/** How the program is started on a data folder, with what every test server has. */
+export function programFor(
+  folder: string,
+  environment: Readonly<Record<string, string>> = {},
+  mischief = false,
+): { readonly program: string; readonly args: readonly string[]; readonly env: NodeJS.ProcessEnv } {
+  const inherited = Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !name.startsWith('TROUPE_')),
+  );
+  const command = programCommand(mischief);
+  const env = {
+    ...inherited,
+    ...command.environment,
+    TROUPE_DATA_PATH: folder,
+    TROUPE_SERVER_LISTEN: '127.0.0.1:0',
+    TROUPE_INSPECTOR_LISTEN: '127.0.0.1:0',
+    TROUPE_RATE_LIMITS_ENABLED: 'false',
+    TROUPE_LOG_LEVEL: 'warn',
+    ...environment,
+  };
+  return { program: command.program, args: command.args, env };
+}
+
 /** Starts the program and collects what it prints. */
 export function spawnTroupe(
   folder: string,
   environment: Readonly<Record<string, string>>,
   args: readonly string[] = [],
   mischief = false,
+  input: 'ignore' | 'pipe' = 'ignore',
 ): { readonly child: ChildProcess; readonly output: () => string } {
-  const inherited = Object.fromEntries(
-    Object.entries(process.env).filter(([name]) => !name.startsWith('TROUPE_')),
-  );
-  const preload = mischief ? ['--import', MISCHIEF] : [];
+  const { program, args: before, env } = programFor(folder, environment, mischief);
   const ipc: 'ipc'[] = mischief ? ['ipc'] : [];
-  const child = spawn(process.execPath, ['--import', CHECK_NODE, ...preload, MAIN, ...args], {
-    env: {
-      ...inherited,
-      TROUPE_DATA_PATH: folder,
-      TROUPE_SERVER_LISTEN: '127.0.0.1:0',
-      TROUPE_INSPECTOR_LISTEN: '127.0.0.1:0',
-      TROUPE_RATE_LIMITS_ENABLED: 'false',
-      TROUPE_LOG_LEVEL: 'warn',
-      ...environment,
-    },
-    stdio: ['ignore', 'pipe', 'pipe', ...ipc],
-  });
+  const child = spawn(program, [...before, ...args], { env, stdio: [input, 'pipe', 'pipe', ...ipc] });
   let printed = '';
   child.stdout?.on('data', (chunk: Buffer) => (printed += chunk.toString()));
   child.stderr?.on('data', (chunk: Buffer) => (printed += chunk.toString()));
@@ -109,7 +146,7 @@ export async function startTroupe(options: TroupeOptions = {}): Promise<TroupePr
     TROUPE_SERVER_GATEWAYS: String(options.gateways ?? 1),
     ...options.environment,
   };
-  const { child, output } = spawnTroupe(folder, environment, [], options.mischief);
+  const { child, output } = spawnTroupe(folder, environment, options.args, options.mischief);
   try {
     await printedMatch(child, output, /Ready\./);
   } catch (error) {

@@ -3,6 +3,7 @@ import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:
 import { AskFailed } from '../../../actors/kit/ref.ts';
 import type { Config } from '../../config/config.ts';
 import type { Clock } from '../../kit/clock.ts';
+import { isLogged } from '../../kit/log-levels.ts';
 import type { Logger } from '../../kit/logger.ts';
 import type { Metrics } from '../../kit/metrics.ts';
 import type { Random } from '../../kit/random.ts';
@@ -16,6 +17,7 @@ import { openFilePayload, sendFile } from './file-answer.ts';
 import { FileBody } from './file-body.ts';
 import { parsePathPattern } from './path-pattern.ts';
 import { CLIENT_GONE, type Exchange, type PreparedEndpoint, prepareEndpoint } from './prepared-endpoint.ts';
+import { createAddressReader } from './remote-address.ts';
 import { createRateLimits } from './rate-limits.ts';
 import { type RawParams, type Route, createRouteIndex } from './route-index.ts';
 import { createServerAuthentication } from './server-authentication.ts';
@@ -244,14 +246,13 @@ function createAnswerer({ clock, metrics }: AppOptions, aborts: Aborts) {
 
 /** Makes what counts and logs requests when they have ended. */
 function createRecorder({ clock, log, metrics }: AppOptions) {
-  const logsAccess = ['trace', 'debug', 'info'].includes(log.level);
   const unrecognized = metrics.counter('http.unrecognized');
   return (resolved: Resolved, exchange: Exchange, status: number, startMs: number): void => {
     const { request } = exchange;
     const ms = clock.monotonic() - startMs;
     if (resolved.prepared === null) unrecognized.add();
     else resolved.prepared.figures.record(status, ms);
-    if (!logsAccess) return;
+    if (!isLogged('info', log.level)) return;
     log.info('request', {
       request: exchange.requestId,
       method: request.method,
@@ -285,7 +286,8 @@ export function createApp(options: AppOptions): App {
   const limits = createRateLimits(options.config, clock, metrics);
   const uses = createDeviceUseNotes(services, clock);
   const servers = createServerAuthentication(services, clock);
-  const ground = { services, clock, metrics, limits, uses, servers };
+  const addressOf = createAddressReader(options.config);
+  const ground = { services, clock, metrics, limits, uses, servers, addressOf };
   const resolve = createResolver(options.endpoints.map((endpoint) => prepareEndpoint(endpoint, ground)));
   const answer = createAnswerer(options, aborts);
   const record = createRecorder(options);

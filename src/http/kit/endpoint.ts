@@ -65,6 +65,8 @@ export interface EndpointRequest<
   readonly userAgent: string;
   /** The `Accept-Language` header; empty for none. */
   readonly acceptLanguage: string;
+  /** The `Accept` header; empty for none. */
+  readonly accept: string;
   /** The body where it is no JSON; for endpoints without a `body` schema. */
   readonly incoming: IncomingBody;
   /** Aborted when the client has gone away, and when the server stops: then the answer that there is now is still sent. */

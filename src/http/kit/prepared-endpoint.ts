@@ -13,7 +13,6 @@ import type { Caller, Endpoint, ServerCaller } from './endpoint.ts';
 import { type QueryValues, decodeParams, parseQueryString } from './percent-decoding.ts';
 import type { RateLimits } from './rate-limits.ts';
 import { type IncomingBody, createIncomingBody } from './incoming-body.ts';
-import { remoteAddressOf } from './remote-address.ts';
 import type { RawParams } from './route-index.ts';
 import { convertQuery, createSchemaCheck, queryConversions } from './schema-check.ts';
 import type { ServerAuthentication } from './server-authentication.ts';
@@ -66,6 +65,8 @@ export interface EndpointGround {
   readonly limits: RateLimits;
   readonly uses: DeviceUseNotes;
   readonly servers: ServerAuthentication;
+  /** The address of whoever sent a request. */
+  readonly addressOf: (request: IncomingMessage) => string;
 }
 
 /** Only what `needs` names, found once. */
@@ -82,13 +83,13 @@ function pickServices(endpoint: Endpoint, services: Services): Services {
 
 function createLimiter(
   endpoint: Endpoint,
-  limits: RateLimits,
+  { limits, addressOf }: EndpointGround,
 ): (caller: Caller | null, exchange: Exchange) => Refusal | null {
   const limitClass = endpoint.rateLimit;
   if (limitClass === null) return () => null;
   return (caller, exchange) => {
     const kind = caller === null ? 'address' : 'user';
-    const key = caller === null ? remoteAddressOf(exchange.request) : caller.userId;
+    const key = caller === null ? addressOf(exchange.request) : caller.userId;
     const waitMs = limits.take(limitClass, kind, key);
     if (waitMs === null) return null;
     exchange.log.info('rate limited', { class: limitClass, by: kind, key, waitMs });
@@ -169,6 +170,7 @@ function createParamsParser(endpoint: Endpoint): (raw: RawParams) => unknown {
 interface BodyGround {
   readonly clock: Clock;
   readonly received: Counter;
+  readonly addressOf: (request: IncomingMessage) => string;
 }
 
 /** What a handler gets. A class, because getters of an object literal are made anew for every request, which costs microseconds. */
@@ -214,12 +216,16 @@ class HandlerRequest {
     return this.#exchange.request.headers['user-agent'] ?? '';
   }
 
+  get accept(): string {
+    return this.#exchange.request.headers.accept ?? '';
+  }
+
   get acceptLanguage(): string {
     return this.#exchange.request.headers['accept-language'] ?? '';
   }
 
   get remoteAddress(): string {
-    return remoteAddressOf(this.#exchange.request);
+    return this.#ground.addressOf(this.#exchange.request);
   }
 
   /** Whoever waits may be shut out meanwhile. */
@@ -249,8 +255,11 @@ function createTargetParser(
 }
 
 /** From where a device is used. */
-function useOf(request: IncomingMessage): { readonly ip: string; readonly userAgent: string } {
-  return { ip: remoteAddressOf(request), userAgent: request.headers['user-agent'] ?? '' };
+function useOf(
+  request: IncomingMessage,
+  { addressOf }: EndpointGround,
+): { readonly ip: string; readonly userAgent: string } {
+  return { ip: addressOf(request), userAgent: request.headers['user-agent'] ?? '' };
 }
 
 /** Calls the handler. A caller who is shut out while it waits gets that for an answer. */
@@ -284,12 +293,13 @@ function createWatchedHandle(
 export function prepareEndpoint(endpoint: Endpoint, ground: EndpointGround): PreparedEndpoint {
   const route = `${endpoint.method} ${endpoint.path}`;
   const services = pickServices(endpoint, ground.services);
-  const limited = createLimiter(endpoint, ground.limits);
+  const limited = createLimiter(endpoint, ground);
   const parseTarget = createTargetParser(endpoint);
   const bodyParser = createBodyParser(endpoint, ground.clock);
   const bodyGround = {
     clock: ground.clock,
     received: ground.metrics.counter('http.streamed-bytes-received'),
+    addressOf: ground.addressOf,
   };
   const usesQuery = endpoint.query !== undefined || endpoint.auth !== 'none';
 
@@ -300,7 +310,7 @@ export function prepareEndpoint(endpoint: Endpoint, ground: EndpointGround): Pre
   const noteUse = ({ caller, isFirstUse }: AdmittedCaller, { request }: Exchange): void => {
     const { userId, tokenHash } = caller;
     if (isFirstUse) ground.services.accounts.tell('accounts.note-token-use', { userId, tokenHash });
-    ground.uses.note(caller, () => useOf(request));
+    ground.uses.note(caller, () => useOf(request, ground));
   };
   const handle = createWatchedHandle(endpoint, ground);
   const handleBody = async (

@@ -202,10 +202,10 @@ describe('events to other servers', () => {
   it('2.7 that came through this server are found again, too, when a crash comes before anybody noted them', async () => {
     world.servers.moods.set(FAR, 'silence');
     await world.join(room, '@late:third.example', true);
-    expect(world.rows('SELECT * FROM unsent_events')).to.deep.equal([]);
+    await world.kill('federation');
+    expect(world.rows('SELECT * FROM unsent_events'), 'neither queued nor noted').to.deep.equal([]);
     world.servers.moods.set(FAR, 'well');
     await world.kill('federation-sender');
-    await world.kill('federation');
     await world.ticks(1);
     expect(at(FAR)).to.deep.equal(['join @late:third.example']);
     expect(at(NEAR)).to.include('join @late:third.example');

@@ -94,6 +94,15 @@ for (const transport of TRANSPORTS) {
       expect(heard).to.have.lengthOf(5);
     });
 
+    it('R38 an actor that the tree leaves out answers stopped, and one that nobody knows is a mistake', async () => {
+      await host.stop();
+      host = await createProbeHost(transport, { supervision: { absent: ['droppings'] } });
+      const absent = host.ref('droppings' as 'serial');
+      expect(absent.tell('probe.note', { id: 'm' })).to.equal('stopped');
+      expect(await failureOf(absent.ask('probe.work', { id: 'm' }))).to.equal('stopped');
+      expect(() => host.ref('nobody' as 'serial')).to.throw('no actor is named nobody');
+    });
+
     it('R21 a ref stays valid, R27 incarnations count, R31 a restart is no failure', async () => {
       const serial = host.ref('serial');
       expect(await serial.ask('probe.work', { id: 'm' })).to.equal('m of 1');

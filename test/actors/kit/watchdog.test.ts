@@ -111,4 +111,46 @@ describe('watchdog', () => {
     expect(system.thread('gateway').restarts).to.equal(1);
     expect(system.actor('serial').depth).to.equal(0);
   });
+
+  it('R40 what nobody can mend is beyond repair, until it is well again', async () => {
+    const { supervisor, hooks, clock, stage } = system;
+    const gate = Promise.withResolvers<void>();
+    hooks.atStart = (actor) => (actor === 'serial' ? gate.promise : undefined);
+    void failureOf(supervisor.restart('serial'));
+    await clock.advance(1_900);
+    expect(supervisor.beyondRepair()).to.deep.equal([]);
+    await clock.advance(400);
+    expect(supervisor.beyondRepair()).to.deep.equal(['serial']);
+    hooks.atStart = () => undefined;
+    gate.resolve();
+    await clock.advance(200);
+    expect(supervisor.beyondRepair()).to.deep.equal([]);
+    stage.openAll();
+  });
+
+  it('R40 what the watchdog has mended in time is not', async () => {
+    system.platform.block('gateway');
+    for (let passed = 0; passed < 6_000; passed += 100) {
+      await system.clock.advance(100);
+      expect(system.supervisor.beyondRepair()).to.deep.equal([]);
+    }
+    expect(system.thread('gateway').restarts).to.equal(1);
+  });
+
+  it('R39 all threads hear what is said to them, in order, a blocked one later', async () => {
+    const heard = (): string[] =>
+      system.notices.map(({ thread, notice }) => `${thread} ${String(notice)}`).toSorted();
+    system.platform.block('store');
+    system.supervisor.tellThreads('one');
+    system.supervisor.tellThreads('two');
+    await system.clock.settle();
+    const early = ['gateway one', 'gateway two', 'main one', 'main two'];
+    expect(heard()).to.deep.equal(early);
+    system.platform.unblock('store');
+    await system.clock.settle();
+    expect(heard()).to.deep.equal([...early, 'store one', 'store two']);
+    expect(
+      system.notices.filter(({ thread }) => thread === 'store').map(({ notice }) => notice),
+    ).to.deep.equal(['one', 'two']);
+  });
 });

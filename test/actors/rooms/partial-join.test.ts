@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { findEvent } from '../../../db/rooms/event-reader.ts';
 import { readHostsOfRoom } from '../../../db/rooms/hosts-reader.ts';
+import { countInconsistentMemberships } from '../../../db/rooms/membership-check-reader.ts';
 import { findLocalMembership } from '../../../db/rooms/membership-reader.ts';
 import { readPartialRooms } from '../../../db/rooms/partial-reader.ts';
 import { findRoom } from '../../../db/rooms/room-reader.ts';
@@ -17,7 +18,7 @@ import {
   type PartialWorld,
 } from './partial-world.ts';
 import { DAVE, ERIN, member, message } from './receive-world.ts';
-import { ALICE, BOB, CAROL, change, refused, sendMessage, sent } from './rooms-house.ts';
+import { ALICE, BOB, CAROL, change, refused, sendMessage, sent, SERVER } from './rooms-house.ts';
 
 describe('a room that was joined without its members', () => {
   const worlds: PartialWorld[] = [];
@@ -128,6 +129,7 @@ describe('a room that was joined without its members', () => {
       'invite',
       'invite',
     ]);
+    expect(await countInconsistentMemberships(db, roomId, SERVER)).to.equal(0);
     sent(await change(house, roomId, 'leave', CAROL));
     expect(await standing(CAROL)).to.equal('leave');
     completed(await world.complete());

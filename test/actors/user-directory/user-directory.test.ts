@@ -203,6 +203,18 @@ describe('the user directory of a server whose users all know each other', () =>
     await settled(world);
     const answer = await alice.post('/user_directory/search', { search_term: 'bo' });
     expect(answer.results).to.deep.equal([{ user_id: '@bob:example.org', display_name: 'bob' }]);
+    // Neither has a display name to be found by.
+    const nameless = {
+      passwordHash: null,
+      isAdmin: false,
+      registrationToken: null,
+      displayname: null,
+      device: null,
+    };
+    await world.host.ref('accounts').ask('accounts.register', { userId: '@dave:example.org', ...nameless });
+    await settled(world);
+    const second = await alice.post('/user_directory/search', { search_term: 'dave' });
+    expect(second.results).to.deep.equal([{ user_id: '@dave:example.org' }]);
     await world.stop();
   });
 });

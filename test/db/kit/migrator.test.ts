@@ -76,16 +76,24 @@ describe('migrations', () => {
       'the database is about to be upgraded, and there is no way back but a copy of it',
       'applied a migration',
     ]);
-    expect(lines[0]?.fields?.['hint']).to.include('copy the whole data folder');
+    expect(lines[0]?.fields?.['hint']).to.include('troupe backup');
   });
 
   it('undoes a migration that fails, and keeps those before it', () => {
-    put('cats', '0002-broken.sql', 'CREATE TABLE half (a TEXT) STRICT; CREATE TABLE cats (a TEXT) STRICT;');
-    expect(refusal()).to.include('cats/0002-broken.sql failed and was undone');
-    expect(tables()).to.deep.equal(['cats', 'migrations']);
-    put('cats', '0002-broken.sql', 'CREATE TABLE half (a TEXT) STRICT;');
     applyMigrations(path, log, folder);
-    expect(tables()).to.deep.equal(['cats', 'dogs', 'half', 'migrations']);
+    put('cats', '0002-toys.sql', 'CREATE TABLE toys (a TEXT) STRICT;');
+    put('dogs', '0002-broken.sql', 'CREATE TABLE half (a TEXT) STRICT; SELECT nothing;');
+    expect(refusal()).to.match(/dogs\/0002-broken\.sql failed and was undone/);
+    expect(tables()).to.deep.equal(['cats', 'dogs', 'migrations', 'toys']);
+    put('dogs', '0002-broken.sql', 'CREATE TABLE half (a TEXT) STRICT;');
+    applyMigrations(path, log, folder);
+    expect(tables()).to.deep.equal(['cats', 'dogs', 'half', 'migrations', 'toys']);
+  });
+
+  it('makes a new database as a whole, or not at all', () => {
+    put('dogs', '0002-broken.sql', 'SELECT nothing;');
+    expect(refusal()).to.match(/dogs\/0002-broken\.sql failed and was undone/);
+    expect(tables()).to.deep.equal(['migrations']);
   });
 
   it('refuses a database that is newer than the program', () => {

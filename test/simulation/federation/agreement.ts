@@ -168,7 +168,8 @@ function eventDifferences(one: RoomHeld, [server, other]: Named, isEarly: boolea
   return [...one.events]
     .filter(
       ([eventId, standing]) =>
-        isThere(standing) &&
+        // What is soft-failed here no client sees, and no state here comes of it: whether others have it is asked of who has it in the timeline.
+        standing === 'timeline' &&
         !one.edges.has(eventId) &&
         !hasArrived(other.events.get(eventId), isEarly) &&
         isTheirs(eventId),

@@ -6,8 +6,6 @@ export interface FederationMutation {
   readonly name: string;
   /** What notices it: how the fault begins. */
   readonly noticedBy: RegExp;
-  /** Where to begin looking: it shows rarely. */
-  readonly firstSeed?: number;
   /** Changes what servers ask each other. */
   readonly client?: (client: FederationClient) => FederationClient;
   /** Changes what the actors of a server are given, by their name. */

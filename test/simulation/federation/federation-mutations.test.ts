@@ -22,10 +22,9 @@ describe('each mutation turns the simulation of several servers red', () => {
   async function seedsToNotice(
     mutation: FederationMutation,
   ): Promise<{ readonly seeds: number; readonly fault: string } | null> {
-    const { firstSeed = FIRST_SEED } = mutation;
     for (let seeds = 1; seeds <= SEEDS_MAX; seeds += 1) {
       // Until the first seed that notices.
-      const { faults } = await runFederationSeed(factories, firstSeed + seeds - 1, mutation);
+      const { faults } = await runFederationSeed(factories, FIRST_SEED + seeds - 1, mutation);
       const [fault] = faults;
       if (fault !== undefined) return { seeds, fault };
     }

@@ -116,19 +116,6 @@ export const FEDERATION_MUTATIONS: readonly FederationMutation[] = [
     ),
   },
   {
-    name: 'what a server is asked to store while its storage is busy is taken for decided',
-    noticedBy: /^(events|state|kept)/,
-    firstSeed: 5_200,
-    contexts: () => ({
-      'federation-receiver': withAsk('rooms', async (message, input, ask) => {
-        const answer = (await ask(input)) as { readonly kind: string; readonly status?: number };
-        return message === 'rooms.receive-event' && answer.kind === 'refused' && answer.status === 503
-          ? { ...answer, status: 403 }
-          : answer;
-      }),
-    }),
-  },
-  {
     name: 'a message that is sent again is another one',
     noticedBy: /^once/,
     contexts: () => ({

@@ -91,6 +91,7 @@ export function openFront(context: TroupeContext): Door {
     limits: { take: () => null },
     uses: { note: () => undefined },
     servers: createServerAuthentication(services, clock),
+    addressOf: () => '',
   };
   const routes = createRouteIndex(
     ENDPOINTS.map((endpoint) => ({

@@ -106,6 +106,11 @@ describe('configuration', () => {
     });
   }
 
+  it('leaves alone what the binary and npm start read before there is a configuration', () => {
+    expect(load('', { TROUPE_CACHE_DIR: '/var/cache/troupe' })).to.deep.equal(load(''));
+    expect(load('', { TROUPE_FROM_SOURCE: '1' })).to.deep.equal(load(''));
+  });
+
   it('names every problem at once, the misspelt variable included', () => {
     const problem = problemOf(() =>
       load('[server]\ngateways = -1', { TROUPE_SERVER_NAEM: 'x', TROUPE_LOG_LEVEL: 'loud' }),

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { batchLines, LOG_BATCH_BYTES } from '../../../src/kit/log-batch.ts';
+import { createLogLevelSwitch } from '../../../src/kit/log-levels.ts';
 import { createLogger } from '../../../src/kit/pino-logger.ts';
 
 describe('logger', () => {
@@ -58,5 +59,35 @@ describe('log batch', () => {
     expect(sent).to.have.length(2);
     deferred.shift()?.();
     expect(sent, 'nothing is sent twice').to.have.length(2);
+  });
+});
+
+describe('log levels', () => {
+  it('change while loggers are held: of everything, of a thread, of an actor', () => {
+    const lines: string[] = [];
+    const levels = createLogLevelSwitch('info');
+    const log = createLogger({
+      level: levels,
+      thread: 'store',
+      sink: (line) => lines.push(line),
+      now: () => 0,
+    });
+    const rooms = log.child({ actor: 'rooms' }).child({ room: '!r' });
+    const written = (): string[] => {
+      log.debug('thread');
+      rooms.debug('rooms');
+      rooms.warn('trouble');
+      return lines.splice(0).map((line) => (JSON.parse(line) as { message: string }).message);
+    };
+    expect(written()).to.deep.equal(['trouble']);
+    levels.set({ level: 'debug', threads: {}, actors: {} });
+    expect(written()).to.deep.equal(['thread', 'rooms', 'trouble']);
+    levels.set({ level: 'info', threads: {}, actors: { rooms: 'debug' } });
+    expect(written()).to.deep.equal(['rooms', 'trouble']);
+    expect([log.level, rooms.level]).to.deep.equal(['info', 'debug']);
+    levels.set({ level: 'debug', threads: { store: 'error' }, actors: { rooms: 'silent' } });
+    expect(written()).to.deep.equal([]);
+    levels.set({ level: 'debug', threads: { gateway: 'error' }, actors: {} });
+    expect(written()).to.deep.equal(['thread', 'rooms', 'trouble']);
   });
 });

@@ -5,9 +5,12 @@ import { endpoint as addSigningKey } from './add-signing-key.ts';
 import { endpoint as deleteRoom } from './delete-room.ts';
 import { endpoint as getActors } from './get-actors.ts';
 import { endpoint as getCaches } from './get-caches.ts';
+import { endpoint as getConfig } from './get-config.ts';
 import { endpoint as getDelayedEvents } from './get-delayed-events.ts';
 import { endpoint as getDestinations } from './get-destinations.ts';
 import { endpoint as getLimits } from './get-limits.ts';
+import { endpoint as getLogLevel } from './get-log-level.ts';
+import { endpoint as getReadiness } from './get-readiness.ts';
 import { endpoint as getPartialRooms } from './get-partial-rooms.ts';
 import { endpoint as getReports } from './get-reports.ts';
 import { endpoint as getRoom } from './get-room.ts';
@@ -16,6 +19,8 @@ import { endpoint as getStateWhy } from './get-state-why.ts';
 import { endpoint as getStreams } from './get-streams.ts';
 import { endpoint as getThreads } from './get-threads.ts';
 import { endpoint as purgeRoom } from './purge-room.ts';
+import { endpoint as putLogLevel } from './put-log-level.ts';
+import { endpoint as reloadConfig } from './reload-config.ts';
 import { endpoint as restartActor } from './restart-actor.ts';
 import { endpoint as retryDestination } from './retry-destination.ts';
 import { endpoint as retryPartialRoom } from './retry-partial-room.ts';
@@ -38,6 +43,11 @@ const DOCUMENT = openApiDocument([
   addSigningKey,
   getDestinations,
   retryDestination,
+  getReadiness,
+  getConfig,
+  reloadConfig,
+  getLogLevel,
+  putLogLevel,
   retryPartialRoom,
 ]);
 

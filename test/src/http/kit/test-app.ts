@@ -55,6 +55,7 @@ export function testConfig(change: { readonly [Key in keyof Config]?: Partial<Co
       listen: { host: '127.0.0.1', port: 0 },
       gateways: 1,
       publicBaseUrl: '',
+      trustedProxies: [],
       adminContact: '',
       supportPage: '',
       ...change.server,

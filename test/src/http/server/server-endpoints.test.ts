@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { endpoint as health } from '../../../../src/http/server/health/get-health.ts';
+import { endpoint as health } from '../../../../src/http/monitoring/get-health.ts';
 import { endpoint as version } from '../../../../src/http/server/version/get-version.ts';
 import { endpoint as wellKnownClient } from '../../../../src/http/well-known/matrix/get-client.ts';
 import { endpoint as wellKnownPolicyServer } from '../../../../src/http/well-known/matrix/get-policy-server.ts';

@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { defineEndpoint } from '../../kit/endpoint.ts';
+import { defineEndpoint } from '../kit/endpoint.ts';
 
 /** Says that the gateway thread that got the request answers; for load balancers. It promises nothing about the other actors. */
 export const endpoint = defineEndpoint({
