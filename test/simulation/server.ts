@@ -118,7 +118,13 @@ function drawTree(random: Random): SupervisionTree {
     windowMs: 1_000,
     backoff: { initialMs: 50, factor: 2, maxMs: 500 },
   };
-  return { ...SUPERVISION_DEFAULTS, threads, threadRestarts };
+  // Other servers are simulated elsewhere.
+  return {
+    ...SUPERVISION_DEFAULTS,
+    threads,
+    threadRestarts,
+    absent: ['federation-sender', 'policy-servers'],
+  };
 }
 
 /** Everything that the parts of a server share while it is put together. */

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve as resolvePath } from 'node:path';
 
 const MAIN = new URL('../../src/main.ts', import.meta.url).pathname;
+const START = new URL('../../src/start.mjs', import.meta.url).pathname;
 const CHECK_NODE = new URL('../../src/check-node.mjs', import.meta.url).pathname;
 const MISCHIEF = new URL('mischief-preload.mjs', import.meta.url).pathname;
 /** Where a binary that is under test unpacks its parts: beside the caches of the tools. */
@@ -21,8 +22,9 @@ interface ProgramCommand {
 /** How the program is started, and how the test's own code gets into each of its threads. */
 function programCommand(mischief: boolean): ProgramCommand {
   if (BINARY === undefined || BINARY === '') {
-    const preload = mischief ? ['--import', MISCHIEF] : [];
-    return { program: process.execPath, args: ['--import', CHECK_NODE, ...preload, MAIN], environment: {} };
+    // As `npm start` does: from the bundle that the test script has made, or from the sources.
+    const args = mischief ? ['--import', CHECK_NODE, '--import', MISCHIEF, MAIN] : [START];
+    return { program: process.execPath, args, environment: {} };
   }
   const preload = mischief ? { NODE_OPTIONS: `--require ${MISCHIEF}` } : {};
   return {

@@ -55,6 +55,7 @@ export const FACTS_BY_TABLE: Readonly<Record<string, Untruth>> = {
   ended_memberships: 'no fact tells',
   blocked_rooms: 'no fact tells',
   received_transactions: 'no fact tells',
+  waiting_events: 'no fact tells',
   room_changes: 'never changes',
   // An event is what it was when it was signed; what became of it is not.
   events: 'never changes',
@@ -103,6 +104,7 @@ export const FACTS_BY_TABLE: Readonly<Record<string, Untruth>> = {
   // For how long a key is good is looked at anew whenever it is used.
   server_key_documents: 'no fact tells',
   server_keys: 'no fact tells',
+  server_key_uses: 'no fact tells',
   state_group_entries: 'never changes',
   state_groups: 'never changes',
   state_keys: 'never changes',
