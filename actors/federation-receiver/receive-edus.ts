@@ -90,7 +90,14 @@ const takeReceipts: TakeEdu = async (edu, content) => {
   }
 };
 
-const PRESENCE_STATES: ReadonlySet<unknown> = new Set<PresenceState>(['online', 'offline', 'unavailable']);
+/** Server-Server API v1.19, "m.presence"; the last two: MSC3026. */
+const PRESENCE_STATES: ReadonlyMap<unknown, PresenceState> = new Map<unknown, PresenceState>([
+  ['online', 'online'],
+  ['offline', 'offline'],
+  ['unavailable', 'unavailable'],
+  ['busy', 'org.matrix.msc3026.busy'],
+  ['org.matrix.msc3026.busy', 'org.matrix.msc3026.busy'],
+]);
 
 /** Server-Server API v1.19, "Presence". */
 const takePresence: TakeEdu = ({ context, origin }, content) => {
@@ -98,11 +105,12 @@ const takePresence: TakeEdu = ({ context, origin }, content) => {
   if (!Array.isArray(push)) return;
   for (const update of push.slice(0, PRESENCES_PER_EDU_MAX) as readonly unknown[]) {
     if (!isJsonObject(update) || !isUserOf(update['user_id'], origin)) continue;
-    const { presence, last_active_ago: ago, status_msg: status } = update;
-    if (!PRESENCE_STATES.has(presence)) continue;
+    const { last_active_ago: ago, status_msg: status } = update;
+    const presence = PRESENCE_STATES.get(update['presence']);
+    if (presence === undefined) continue;
     context.ref('presence').tell('presence.receive-remote', {
       userId: update['user_id'],
-      presence: presence as PresenceState,
+      presence,
       statusMessage: typeof status === 'string' ? status.slice(0, STATUS_LENGTH_MAX) : null,
       lastActiveAgoMs: typeof ago === 'number' && Number.isSafeInteger(ago) && ago >= 0 ? ago : 0,
       isCurrentlyActive: update['currently_active'] === true,

@@ -1,16 +1,12 @@
-import { readJoinedRoomIds } from '../../db/rooms/hosts-reader.ts';
+import type { EventsRow } from '../../db/rooms/stream-reader.ts';
 import { presenceStream } from '../../src/streams/presence-stream.ts';
 import { defineActor } from '../environment.ts';
-import type { InputOf, OutputOf } from '../kit/protocol.ts';
+import { followStream } from '../stream-follower.ts';
 import { ownMemoryStream } from '../stream-owner.ts';
-import type { PresenceProtocol, PresenceState } from './protocol.ts';
+import { createLocalPresence } from './local-presence.ts';
+import { createNewcomers } from './newcomers.ts';
+import type { PresenceProtocol } from './protocol.ts';
 import { createRemotePresence } from './remote-presence.ts';
-import { tellOtherServers } from './tell-other-servers.ts';
-import { createUserPresence, type UserPresence } from './user-presence.ts';
-
-type SetPresence = InputOf<PresenceProtocol, 'presence.set-presence'>;
-type PresenceSet = OutputOf<PresenceProtocol, 'presence.set-presence'>;
-type NoteSync = InputOf<PresenceProtocol, 'presence.note-sync'>;
 
 const MAILBOX_LIMIT = 10_000;
 /** Messages of one user that are handled before others get their turn. */
@@ -18,21 +14,10 @@ const TURN_BUDGET = 16;
 /** Users whose last row is held; beyond it the one that changed longest ago counts as offline. */
 export const PRESENCE_ROWS_MAX = 100_000;
 
-function isActive(presence: PresenceState): boolean {
-  return presence === 'online' || presence === 'org.matrix.msc3026.busy';
-}
-
-/** Somebody who is there, or was a moment ago. */
-interface Present {
-  readonly signs: UserPresence;
-  statusMessage: string | null;
-  /** Milliseconds since the epoch. */
-  lastActiveTs: number;
-}
-
 /**
  * Owner of the presence stream: who is there, in memory only. Somebody without a sign of life is offline, whatever was stated, and
- * forgotten here; the last row stays and keeps the status message and when the user was last active. Client-Server API v1.19, "Presence".
+ * forgotten here; the last row stays and keeps the status message and when the user was last active. It follows the events stream to see
+ * who comes into rooms; what it misses of that is told again within the half hour. Client-Server API v1.19, "Presence".
  */
 export const presenceActor = defineActor<PresenceProtocol>({
   name: 'presence',
@@ -45,71 +30,26 @@ export const presenceActor = defineActor<PresenceProtocol>({
   },
   start(context) {
     const { owner, handlers } = ownMemoryStream(context, presenceStream, { rowsMax: PRESENCE_ROWS_MAX });
-    const { clock, ended } = context;
-    const users = new Map<string, Present>();
-
-    function meet(userId: string): Present {
-      const known = users.get(userId);
-      if (known !== undefined) return known;
-      const last = owner.latest(userId);
-      const met: Present = {
-        signs: createUserPresence(clock, () => {
-          publishChange(userId, met).catch((error: unknown) => context.crash(error));
-        }),
-        statusMessage: last?.statusMessage ?? null,
-        lastActiveTs: last?.lastActiveTs ?? clock.now(),
-      };
-      users.set(userId, met);
-      return met;
-    }
-
-    async function publish(userId: string, user: Present): Promise<void> {
-      const roomIds = await readJoinedRoomIds(context.env.db, userId);
-      if (ended.aborted) return;
-      const { signs, statusMessage, lastActiveTs } = user;
-      const presence = signs.shown();
-      // Whoever is there has been active within the life of a sign.
-      const isCurrentlyActive = isActive(presence);
-      const row = { userId, presence, statusMessage, lastActiveTs, isCurrentlyActive, roomIds };
-      tellOtherServers(context, owner.latest(userId), row);
-      owner.append(row);
-    }
-
-    async function publishChange(userId: string, user: Present): Promise<void> {
-      const shown = owner.latest(userId)?.presence ?? 'offline';
-      if (user.signs.shown() !== shown) await publish(userId, user);
-      if (user.signs.isGone() && users.get(userId) === user) users.delete(userId);
-    }
-
-    async function setPresence({ userId, presence, statusMessage }: SetPresence): Promise<PresenceSet> {
-      const user = meet(userId);
-      user.signs.state(presence);
-      user.statusMessage = statusMessage;
-      if (isActive(presence)) user.lastActiveTs = clock.now();
-      await publish(userId, user);
-      return { epoch: owner.epoch, position: owner.currentToken() };
-    }
-
-    async function noteSync({ userId, deviceId, presence }: NoteSync): Promise<void> {
-      // `set_presence=offline` means: this sync says nothing about presence.
-      if (presence === 'offline') return;
-      const user = meet(userId);
-      user.signs.note(deviceId, presence);
-      if (isActive(presence)) user.lastActiveTs = clock.now();
-      await publishChange(userId, user);
-    }
-
-    ended.addEventListener('abort', () => {
-      for (const { signs } of users.values()) signs.close();
-    });
-
+    const local = createLocalPresence(context, owner);
+    const remote = createRemotePresence(context, owner);
+    const noteNewcomers = createNewcomers(context, local, remote);
+    const events = followStream(context, { owner: 'rooms', stream: 'events', positionsOnly: false });
     return {
       handlers: {
         ...handlers,
-        'presence.set-presence': setPresence,
-        'presence.note-sync': noteSync,
-        'presence.receive-remote': createRemotePresence(context, owner),
+        'presence.set-presence': (statement) => local.set(statement),
+        'presence.note-sync': (sync) => local.noteSync(sync),
+        'presence.receive-remote': (said) => remote.receive(said),
+        async 'stream.rows'({ rows }) {
+          events.hear();
+          for (const { row, position } of rows) {
+            if (context.ended.aborted) return;
+            await noteNewcomers(row as EventsRow, position);
+          }
+        },
+        'stream.position': () => void events.hear(),
       },
+      stop: () => events.stop(),
     };
   },
 });

@@ -1,10 +1,8 @@
 import type { ReadDb } from '../../db/kit/read-db.ts';
-import { readEvents } from '../../db/rooms/event-reader.ts';
 import { countJoinedOfHost } from '../../db/rooms/hosts-reader.ts';
-import { findReplacedEvent } from '../../db/rooms/replaced-event-reader.ts';
+import { wasJoinedBefore } from '../../db/rooms/joined-before-reader.ts';
 import { type OwnSticky, readOwnSticky } from '../../db/rooms/sticky-reader.ts';
 import type { EventsRow } from '../../db/rooms/stream-reader.ts';
-import { isJsonObject, type JsonObject } from '../../src/kit/json.ts';
 import { domainOf } from '../../src/matrix/identifiers/domain.ts';
 
 /** Sticky events that a server is sent when it comes into a room, the newest ones. */
@@ -14,15 +12,6 @@ type MemberRow = Extract<EventsRow, { readonly kind: 'event' }>;
 
 function isJoin(row: EventsRow | null): row is MemberRow {
   return row?.kind === 'event' && row.type === 'm.room.member' && row.membership === 'join';
-}
-
-/** Whether its user was in the room before: it may only have another name. */
-async function wasJoined(db: ReadDb, eventId: string): Promise<boolean> {
-  const event = (await readEvents(db, [eventId])).get(eventId);
-  const replaced = event && (await findReplacedEvent(db, event));
-  const before = replaced === undefined ? undefined : (await readEvents(db, [replaced])).get(replaced);
-  const { content } = JSON.parse(before?.pdu ?? '{}') as JsonObject;
-  return isJsonObject(content) && content['membership'] === 'join';
 }
 
 /** Sticky events of this server for another one that has just come into a room. */
@@ -54,7 +43,7 @@ export async function findStickyForNewcomers(
     const host = domainOf(stateKey ?? '');
     // One after another: nearly always there is one.
     if (host === undefined || (await countJoinedOfHost(db, roomId, host)) > 1) continue;
-    if (!(await wasJoined(db, eventId))) found.push({ host, events });
+    if (!(await wasJoinedBefore(db, eventId))) found.push({ host, events });
   }
   return found;
 }

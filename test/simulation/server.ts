@@ -96,6 +96,7 @@ export interface SimulatedServer {
 }
 
 const GATEWAYS = ['gateway-1', 'gateway-2'];
+const ELSEWHERE = ['federation-sender', 'policy-servers'];
 const SENDERS = ['views@sender-1', 'views@sender-2'] as const;
 
 /** Owners live beside the committer or on a thread of their own, as the seed has it. */
@@ -118,13 +119,7 @@ function drawTree(random: Random): SupervisionTree {
     windowMs: 1_000,
     backoff: { initialMs: 50, factor: 2, maxMs: 500 },
   };
-  // Other servers are simulated elsewhere.
-  return {
-    ...SUPERVISION_DEFAULTS,
-    threads,
-    threadRestarts,
-    absent: ['federation-sender', 'policy-servers'],
-  };
+  return { ...SUPERVISION_DEFAULTS, threads, threadRestarts, absent: ELSEWHERE };
 }
 
 /** Everything that the parts of a server share while it is put together. */

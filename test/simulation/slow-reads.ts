@@ -30,6 +30,8 @@ export function slowReads(db: ReadDb, options: SlowReadsOptions): ReadDb & { rea
     const manner = MANNERS[random.integer(MANNERS.length)] ?? 'quick';
     if (manner === 'quick') return read();
     const early = manner === 'slow-answer' ? await read() : undefined;
+    // Its thread may have ended meanwhile: nobody would ever let go of what waits from now on.
+    if (!options.isAlive()) throw new Error('its thread has ended');
     await new Promise<void>((resolve, reject) => {
       waiting.add(reject);
       lanes[random.integer(lanes.length)]?.push(() => {

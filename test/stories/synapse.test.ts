@@ -3,10 +3,12 @@ import { describeDevices } from './synapse/devices.ts';
 import { describeDirectory } from './synapse/directory.ts';
 import { describeEncryption } from './synapse/encryption.ts';
 import { describeFasterJoins } from './synapse/faster-joins.ts';
+import { describeKnockRestricted } from './synapse/knock-restricted.ts';
 import { describeMemberships } from './synapse/memberships.ts';
 import { describeMessages } from './synapse/messages.ts';
 import { describeOutages } from './synapse/outages.ts';
 import { describePartition } from './synapse/partition.ts';
+import { describePresence } from './synapse/presence.ts';
 import { describeRooms } from './synapse/rooms.ts';
 import { describeRules } from './synapse/rules.ts';
 
@@ -48,7 +50,9 @@ describe('a Synapse and a Troupe', function () {
   describeRooms(getMeeting);
   describeFasterJoins(getMeeting);
   describeMemberships(getMeeting);
+  describeKnockRestricted(getMeeting);
   describeMessages(getMeeting);
+  describePresence(getMeeting);
   describeDirectory(getMeeting);
   describeDevices(getMeeting);
   describeEncryption(getMeeting);

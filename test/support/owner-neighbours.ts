@@ -6,6 +6,7 @@ import type { ActorDefinition } from '../../actors/kit/actor.ts';
 import type { FederationSenderProtocol } from '../../actors/federation-sender/protocol.ts';
 import type { InputOf, Protocol } from '../../actors/kit/protocol.ts';
 import type { ActorMap } from '../../actors/protocols.ts';
+import type { RoomsProtocol } from '../../actors/rooms/protocol.ts';
 import type { StorageFault } from '../../db/kit/write-set.ts';
 import type { Fact } from '../../src/streams/fact.ts';
 import type { StreamPosition, StreamRows } from '../../src/streams/message.ts';
@@ -31,6 +32,7 @@ export interface WorldState {
   readonly clock: FakeClock;
   readonly heard: Heard[];
   readonly edus: { readonly roomId: string; readonly edu: OutgoingEdu }[];
+  readonly directEdus: { readonly destination: string; readonly edu: OutgoingEdu }[];
   readonly facts: Fact[];
   readonly stored: InputOf<FederationSenderProtocol, 'federation-sender.note-stored'>[];
   fault: StorageFault | null;
@@ -68,6 +70,7 @@ export function federationOf(state: WorldState): Neighbour<FederationProtocol> {
       readonly roomIds: readonly string[];
       readonly edu: OutgoingEdu;
     }) => told.roomIds.forEach((roomId) => state.edus.push({ roomId, edu: told.edu })),
+    'federation.queue-edu': (told: WorldState['directEdus'][number]) => void state.directEdus.push(told),
   };
   return { name: 'federation', ...EVERYTHING, start: () => ({ handlers: handlers as never }) };
 }
@@ -86,4 +89,11 @@ export function cachesOf(state: WorldState): Neighbour<CachesProtocol> {
     'caches.invalidate': ({ facts }: { readonly facts: readonly Fact[] }) => void state.facts.push(...facts),
   };
   return { name: 'caches', ...EVERYTHING, start: () => ({ handlers: handlers as never }) };
+}
+
+/** An owner of rooms that has nothing to tell: what it would tell, tests tell in its place. */
+export function roomsOf(): Neighbour<RoomsProtocol> {
+  const ignore = (): void => undefined;
+  const handlers = { 'stream.subscribe': ignore, 'stream.unsubscribe': ignore };
+  return { name: 'rooms', ...EVERYTHING, start: () => ({ handlers: handlers as never }) };
 }

@@ -22,6 +22,7 @@ import {
   federationOf,
   type Heard,
   type Neighbour,
+  roomsOf,
   senderOf,
   type WorldState,
 } from './owner-neighbours.ts';
@@ -173,6 +174,8 @@ export interface OwnerWorld {
   readonly heard: readonly Heard[];
   /** EDUs for rooms that the federation owner was told of, unless it is one of the owners. */
   readonly edus: readonly { readonly roomId: string; readonly edu: OutgoingEdu }[];
+  /** EDUs for one server that it was told of. */
+  readonly directEdus: WorldState['directEdus'];
   /** What the owner of caches was told. */
   readonly facts: readonly Fact[];
   /** What the sender was told that is stored for other servers. */
@@ -275,6 +278,8 @@ async function startHost(
       cachesOf(state),
       ...(owners.includes('federation') ? [] : [federationOf(state)]),
       senderOf(state),
+      // Whom presence follows.
+      ...(owners.includes('presence') ? [roomsOf()] : []),
       ...modules,
       ...(isHeard ? [listenerOf(state, owners)] : []),
       ...bystanders.map((one) => (typeof one === 'string' ? bystander(one) : one)),
@@ -302,6 +307,7 @@ export async function createOwnerWorld(options: OwnerWorldOptions): Promise<Owne
     clock,
     heard: [],
     edus: [],
+    directEdus: [],
     facts: [],
     stored: [],
     fault: null,
@@ -335,6 +341,7 @@ export async function createOwnerWorld(options: OwnerWorldOptions): Promise<Owne
     },
     heard: state.heard,
     edus: state.edus,
+    directEdus: state.directEdus,
     stored: state.stored,
     facts: state.facts,
     get fault() {

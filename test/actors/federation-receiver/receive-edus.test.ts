@@ -57,9 +57,12 @@ describe('EDUs of another server', () => {
       { user_id: DAVE, presence: 'online', last_active_ago: 5, currently_active: true, status_msg: 'hi' },
       { user_id: ERIN, presence: 'online' },
       { user_id: DAVE, presence: 'dancing' },
+      { user_id: DAVE, presence: 'busy' },
+      { user_id: DAVE, presence: 'org.matrix.msc3026.busy' },
       'nonsense',
     ];
     await send([{ edu_type: 'm.presence', content: { push } }]);
+    const busy = { presence: 'org.matrix.msc3026.busy', statusMessage: null, lastActiveAgoMs: 0 };
     expect(world.told('presence.receive-remote')).to.deep.equal([
       {
         userId: DAVE,
@@ -68,6 +71,8 @@ describe('EDUs of another server', () => {
         lastActiveAgoMs: 5,
         isCurrentlyActive: true,
       },
+      { userId: DAVE, ...busy, isCurrentlyActive: false },
+      { userId: DAVE, ...busy, isCurrentlyActive: false },
     ]);
   });
 

@@ -241,7 +241,11 @@ export async function openRoomsHouse(options: HouseOptions = {}): Promise<RoomsH
       committerOf(database, storage),
       recorder<TypingProtocol>('typing', ['typing.clear-user', 'typing.receive-remote'], note),
       recorder<CachesProtocol>('caches', ['caches.room-changed', 'caches.invalidate'], note),
-      recorder<FederationProtocol>('federation', ['federation.queue-event'], note),
+      recorder<FederationProtocol>(
+        'federation',
+        ['federation.queue-event', 'federation.queue-edu', 'federation.queue-rooms-edu'],
+        note,
+      ),
       recorder<AccountDataProtocol>('account-data', ['account-data.copy-room'], note),
       recorder<PushRulesProtocol>('push-rules', ['push-rules.copy-room'], note),
       recorder<ThreadSubscriptionsProtocol>(

@@ -79,6 +79,7 @@ function configurationOf(serverName: string, folder: string, ports: Ports): obje
     allow_public_rooms_over_federation: true,
     allow_public_rooms_without_auth: true,
     presence: { enabled: true },
+    experimental_features: { msc3026_enabled: true },
     rc_message: UNLIMITED,
     rc_registration: UNLIMITED,
     rc_login: { address: UNLIMITED, account: UNLIMITED, failed_attempts: UNLIMITED },
