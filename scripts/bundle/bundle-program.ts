@@ -166,6 +166,8 @@ export async function bundleProgram(
     metafile: true,
     ...(hasSourceMap ? { sourcemap: 'external', sourcesContent: false, outfile: 'program.js' } : {}),
     external: [NICE],
+    // A text that is evaluated cannot import: what stays outside, Node's own modules, is required.
+    supported: { 'dynamic-import': false },
     logLevel: 'silent',
     plugins: [ownSources, piscina, addons],
   });

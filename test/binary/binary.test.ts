@@ -27,6 +27,8 @@ const SOURCES = [
 ];
 /** A machine that is busy with other tests is slower than bench/start. */
 const FIRST_ANSWER_MS_MAX = 5_000;
+/** Six processes, two of which start half a server. */
+const COMMANDS_MS_MAX = 60_000;
 const NOBODY = 65_534;
 const ON_FREE_PORTS = { TROUPE_SERVER_LISTEN: '127.0.0.1:0', TROUPE_INSPECTOR_LISTEN: '127.0.0.1:0' };
 
@@ -182,6 +184,24 @@ describe('the binary', () => {
     const here = JSON.parse(run(['version', '--json'], { XDG_CACHE_HOME: cache }).output) as object;
     expect(here).to.deep.equal(JSON.parse(runSources(['version', '--json']).output));
   });
+
+  it('makes accounts, backs up, looks its data over and restores, without a server', () => {
+    const data = join(root, 'commands');
+    const environment = { XDG_CACHE_HOME: cache, TROUPE_DATA_PATH: data };
+    const [file, restored] = [join(root, 'backup.tar.gz'), join(root, 'restored')];
+    const commands = [
+      ['user', 'create', 'ann', '--generate'],
+      ['backup', file],
+      ['verify'],
+      ['verify', '--backup', file],
+      ['restore', file, '--data', restored],
+      ['verify', '--data', restored],
+    ];
+    for (const args of commands) {
+      const { code, talk } = run(args, environment);
+      expect(code, `${args.join(' ')}: ${talk}`).to.equal(0);
+    }
+  }).timeout(COMMANDS_MS_MAX);
 
   it('prints the licenses of everything that is in it', () => {
     const { code, output } = run(['version', '--licenses'], { XDG_CACHE_HOME: cache });
